@@ -1,0 +1,61 @@
+# `make help` lists what there is. Paths are relative throughout, so a checkout in a folder with a space works.
+SHELL := /bin/sh
+PYTHON ?= python3
+PY := .venv/bin/python
+PROJECTS := kernel services/screening services/scheduling services/device-telemetry services/aftercare workbench
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo up down status test test-fast lint format lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: env ## start everything, play a day in a clinic, stop everything
+	@$(PY) -m erbium demo
+
+up: env ## start PostgreSQL, Kafka and the four services, and leave them running
+	@$(PY) -m erbium up
+
+down: env ## stop what `make up` started
+	@$(PY) -m erbium down
+
+status: env ## what runs, and where
+	@$(PY) -m erbium status
+
+test: env ## every test, against a real PostgreSQL and a real Kafka
+	@$(PY) -m pytest
+
+test-fast: env ## the tests that need no server, under a minute
+	@$(PY) -m pytest -m "not servers"
+
+lint: env ## ruff, mypy, import-linter
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+
+format: env ## ruff format, and what ruff can mend by itself
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+# Made for one lock, one set of projects, one interpreter and one place: when any of them changes, it is made again.
+env: ## the virtual environment .venv, exactly as locked
+	@made_for="$$(cat requirements.lock $(PROJECTS:=/pyproject.toml) | cksum) $$(pwd)"; \
+	if [ -x $(PY) ] && [ "$$(cat .venv/made-for 2>/dev/null)" = "$$made_for" ]; then exit 0; fi; \
+	if [ ! -x $(PY) ]; then \
+	  "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Erbium needs Python 3.11 or newer, and '$(PYTHON)' is not: name one with 'make env PYTHON=/path/to/python3.11'." >&2; exit 1; }; \
+	  rm -rf .venv; \
+	  "$(PYTHON)" -m venv .venv || { \
+	    echo "Python could not make the folder .venv: install the venv module (Debian: python3-venv), or make this folder writable." >&2; exit 1; }; \
+	fi; \
+	echo "Installing what requirements.lock names into .venv (once, about a minute) ..."; \
+	$(PY) -m pip --disable-pip-version-check --quiet install --require-hashes --requirement requirements.lock && \
+	$(PY) -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation \
+	  $(foreach project,$(PROJECTS),--editable ./$(project)) || { \
+	    echo "Installing failed: the lines above say why. Nothing else was changed; run 'make env' again." >&2; exit 1; }; \
+	printf '%s' "$$made_for" > .venv/made-for
+
+lock: ## resolve requirements.in again into requirements.lock (needs uv; hashes, and no address)
+	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
+	  --output-file requirements.lock requirements.in

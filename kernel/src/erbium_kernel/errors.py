@@ -1,0 +1,93 @@
+"""What can go wrong, as one tree; a class's docstring is its default sentence, its slug the machine word."""
+
+from typing import ClassVar, Self
+
+type_of_fact = str | int | float | bool | None | list[str]
+
+
+class Rejected(Exception):
+    """A rule said no."""
+
+    slug: ClassVar[str] = "rejected"
+    do: ClassVar[str] = "Read the reasons, change the request, and send it under a new Idempotency-Key."
+
+    def __init__(self, detail: str | None = None, **facts: type_of_fact) -> None:
+        """Promise: `detail` and `facts` hold ids, dates and numbers only, never personal data: they are stored and shown."""
+        self.detail = detail or " ".join((type(self).__doc__ or type(self).__name__).split())
+        self.facts = facts
+        self.replayed = False
+        super().__init__(self.detail)
+
+    @classmethod
+    def named(cls, slug: str, detail: str | None = None, **facts: type_of_fact) -> "Rejected":
+        """The refusal that once was answered under this slug, for the repeated answer."""
+        for kind in cls.family():
+            if kind.slug == slug:
+                return kind(detail, **facts)
+        refusal = Rejected(detail, **facts)
+        refusal.slug = slug  # type: ignore[misc]  # a class that was renamed since still answers under its stored slug
+        return refusal
+
+    @classmethod
+    def family(cls) -> list[type[Self]]:
+        """This class and all classes below it."""
+        found: list[type[Self]] = [cls]
+        for kind in cls.__subclasses__():
+            found.extend(kind.family())
+        return found
+
+
+class NotFound(Rejected):
+    """There is no such thing in this chain."""
+
+    slug = "not-found"
+    do = "Check the id; things of another chain are not shown."
+
+
+class VersionConflict(Exception):
+    """Somebody else changed this a moment ago, three times in a row."""
+
+
+class Stale(Exception):
+    """The version named in If-Match is not the current one."""
+
+    def __init__(self, current: int) -> None:
+        """Units: `current` is a stream version."""
+        self.current = current
+        super().__init__(f"the current version is {current}")
+
+
+class GuardRefused(Exception):
+    """A resource or a name that the command wants is taken."""
+
+    def __init__(self, guard: str) -> None:
+        """`guard` is the resource id or the unique name that was refused."""
+        self.guard = guard
+        super().__init__(f"taken: {guard}")
+
+
+class AlreadyAnswered(Exception):
+    """Another attempt with the same Idempotency-Key committed first; its answer is to be rendered again."""
+
+
+class KeyReused(Exception):
+    """This Idempotency-Key was used before with another body."""
+
+
+class Undecodable(Exception):
+    """A stored event or a message breaks its contract, or is of a version that this code does not know."""
+
+
+class LostLease(Exception):
+    """Another worker moved this checkpoint; start again from where it is now."""
+
+
+class Unavailable(Exception):
+    """The database or the broker cannot be reached in time."""
+
+
+class PersonErased(Rejected):
+    """This person's data has been erased for good."""
+
+    slug = "person-erased"
+    do = "Nothing can be recorded about an erased person; register the person anew."

@@ -1,0 +1,271 @@
+"""One command, end to end: load the stream, fold, decide, append; the only way anything gets into the log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from erbium_kernel.codec import never_seal, opened, personal_values, seal_one
+from erbium_kernel.decider import Decider
+from erbium_kernel.errors import AlreadyAnswered, GuardRefused, KeyReused, Rejected, Stale, VersionConflict
+from erbium_kernel.event import Actor, Envelope, message_id
+from erbium_kernel.personal import Personal
+from erbium_kernel.ports import AfterAppend, Answer, AnswerKey, Append, Loaded, NewEvent
+from erbium_kernel.runtime import Runtime
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E")
+
+ATTEMPTS_MAX = 3  # a lost race is decided again on the new state, so often
+REFUSED_STATUS = 409
+NOT_FOUND_STATUS = 404
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Who acted, and the command or event that led here."""
+
+    actor: Actor
+    command_id: UUID
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRequest:
+    """Remember what this command is answered: `fingerprint` of its body, `status` if it succeeds."""
+
+    key: AnswerKey
+    fingerprint: bytes
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(Generic[S]):
+    """What a command led to. `version` and `state` are those that the answer speaks of, also when it is repeated.
+
+    `event_id` is the last event it wrote, `message_id` the last message that other services will hear of it.
+    """
+
+    stream: str
+    stream_id: UUID
+    version: int
+    state: S
+    event_id: UUID | None
+    message_id: UUID | None
+    replayed: bool
+
+
+class StreamFull(Rejected):
+    """This record has reached its bounded length and must be closed and continued."""
+
+    slug = "stream-full"
+    do = "Tell operations: the record is closed and continued under a new id."
+
+
+STREAM_EVENTS_MAX = 1_000
+
+
+async def state_of(runtime: Runtime, chain_id: UUID, decider: Decider[C, S, E], stream_id: UUID, upto: int | None = None) -> tuple[S, int]:
+    """The folded state of one stream and its version (0 and the initial state if there is none). Raises: Unavailable, Undecodable."""
+    loaded = await runtime.store.load(chain_id, decider.stream(stream_id), None, upto)
+    return decider.fold(await _events(runtime, chain_id, loaded)), len(loaded.rows)
+
+
+async def execute(
+    runtime: Runtime,
+    chain_id: UUID,
+    decider: Decider[C, S, E],
+    stream_id: UUID,
+    command: C,
+    *,
+    cause: Cause,
+    if_match: int | None = None,
+    answer: AnswerRequest | None = None,
+    after: tuple[AfterAppend, ...] = (),
+) -> Outcome[S]:
+    """Decides `command` on one stream and appends what follows from it, durably, whole, once.
+
+    `after` (a checkpoint, a fired timer) commits with the events, and with a refusal or a repetition too: both are handled.
+    Raises: Rejected (a rule said no, maybe long ago), Stale, KeyReused, VersionConflict after 3 lost races, LostLease, Unavailable.
+    """
+    attempt = _Attempt(runtime, chain_id, decider, stream_id, command, cause, if_match, answer, after)
+    for _ in range(ATTEMPTS_MAX):
+        try:
+            return await attempt.run()
+        except (VersionConflict, AlreadyAnswered):
+            continue
+    raise VersionConflict
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt(Generic[C, S, E]):
+    runtime: Runtime
+    chain_id: UUID
+    decider: Decider[C, S, E]
+    stream_id: UUID
+    command: C
+    cause: Cause
+    if_match: int | None
+    answer: AnswerRequest | None
+    after: tuple[AfterAppend, ...]
+
+    async def run(self) -> Outcome[S]:
+        loaded = await self.runtime.store.load(self.chain_id, self.decider.stream(self.stream_id), self.answer.key if self.answer else None)
+        if self.answer and loaded.answer:
+            return await self._repeated(self.answer, loaded.answer)
+        version = len(loaded.rows)
+        if self.if_match is not None and self.if_match != version:
+            raise Stale(version)
+        state = self.decider.fold(await _events(self.runtime, self.chain_id, loaded))
+        try:
+            events = self.decider.decide(self.command, state)
+            if version + len(events) > STREAM_EVENTS_MAX:
+                raise StreamFull
+        except Rejected as refusal:
+            await self._record_refusal(refusal, version, after=self.after)
+            raise
+        return await self._append(events, state, version)
+
+    async def _append(self, events: Sequence[E], state: S, version: int) -> Outcome[S]:
+        new = [await self._encoded(event) for event in events]
+        last = new[-1].event_id if new else None
+        work = self._work(version, tuple(new), events)
+        if work.answer is not None or new or self.after:
+            try:
+                await self.runtime.store.append(work)
+            except GuardRefused as refused:
+                raise await self._guard_refusal(refused, version) from None
+        for event in events:
+            state = self.decider.evolve(state, event)
+        return self._outcome(state, version + len(new), last, self._last_message(new, events, version), replayed=False)
+
+    async def _encoded(self, event: E) -> NewEvent:
+        ordering_id = self.decider.ordering(event, self.stream_id)
+        seal = await self._sealer(event, ordering_id)
+        name, schema_version, data, subject_id = self.runtime.codec.encode(event, seal)
+        return NewEvent(
+            event_id=self.runtime.ids.new(),
+            type=name,
+            schema_version=schema_version,
+            ordering_id=ordering_id,
+            clinic_id=getattr(event, "clinic_id", None),
+            subject_id=subject_id,
+            data=data,
+        )
+
+    async def _sealer(self, event: E, ordering_id: UUID) -> seal_one:
+        subject_id = next((value.subject_id for value in _open_values(event)), None)
+        if subject_id is None:
+            return never_seal
+        return await self.runtime.vault.sealer(self.chain_id, subject_id, patient=subject_id == ordering_id)
+
+    def _work(self, version: int, new: tuple[NewEvent, ...], events: Sequence[E]) -> Append:
+        last = new[-1].event_id if new else None
+        return Append(
+            chain_id=self.chain_id,
+            stream=self.decider.stream(self.stream_id),
+            expected=version,
+            events=new,
+            occurred_at=self.runtime.clock.now(),
+            actor=self.cause.actor,
+            command_id=self.cause.command_id,
+            correlation_id=self.cause.correlation_id,
+            causation_id=self.cause.causation_id,
+            traceparent=self.cause.traceparent,
+            guards=tuple(guard for event in events for guard in self.decider.guards(event)),
+            timers=tuple(
+                (stored.event_id, change) for stored, event in zip(new, events, strict=True) for change in self.decider.timers(event)
+            ),
+            answer=self._answer(self.answer.status, version + len(new), event_id=last) if self.answer else None,
+            after=self.after,
+        )
+
+    def _answer(self, status: int, version: int, *, event_id: UUID | None = None, refusal: Rejected | None = None) -> Answer:
+        assert self.answer is not None
+        return Answer(
+            key=self.answer.key,
+            fingerprint=self.answer.fingerprint,
+            status=status,
+            stream=self.decider.stream(self.stream_id),
+            version=version,
+            event_id=event_id,
+            slug=refusal.slug if refusal else None,
+            detail=refusal.detail if refusal else None,
+            facts=refusal.facts if refusal else {},
+        )
+
+    async def _guard_refusal(self, refused: GuardRefused, version: int) -> Exception:
+        make = self.decider.guard_refusal
+        refusal = make(refused.guard) if make else Rejected(f"taken: {refused.guard}")
+        if isinstance(refusal, Rejected):
+            await self._record_refusal(refusal, version, after=self.after)
+        return refusal
+
+    async def _record_refusal(self, refusal: Rejected, version: int, after: tuple[AfterAppend, ...]) -> None:
+        """Why: a refusal is an append of no events: it holds only on the version it was decided on, and its checkpoint moves with it."""
+        if self.answer is None and not after:
+            return
+        work = self._work(version, (), ())
+        status = NOT_FOUND_STATUS if refusal.slug == "not-found" else REFUSED_STATUS
+        answer = self._answer(status, version, refusal=refusal) if self.answer else None
+        await self.runtime.store.append(replace(work, answer=answer))
+
+    async def _repeated(self, asked: AnswerRequest, given: Answer) -> Outcome[S]:
+        if given.fingerprint != asked.fingerprint:
+            raise KeyReused
+        if given.slug is not None:
+            refusal = Rejected.named(given.slug, given.detail, **given.facts)
+            refusal.replayed = True
+            raise refusal
+        stream_id = UUID(given.stream[-36:])
+        loaded = await self.runtime.store.load(self.chain_id, given.stream, None, given.version)
+        events = await _events(self.runtime, self.chain_id, loaded)
+        new = [row for row in loaded.rows if row.envelope.event_id == given.event_id]
+        message = self._messages(new[0].envelope, events[loaded.rows.index(new[0])]) if new else None
+        return Outcome(
+            stream=given.stream, stream_id=stream_id, version=given.version, state=self.decider.fold(events),
+            event_id=given.event_id, message_id=message, replayed=True,
+        )  # fmt: skip
+
+    def _outcome(self, state: S, version: int, event_id: UUID | None, message: UUID | None, *, replayed: bool) -> Outcome[S]:
+        stream = self.decider.stream(self.stream_id)
+        return Outcome(
+            stream=stream, stream_id=self.stream_id, version=version, state=state, event_id=event_id, message_id=message, replayed=replayed
+        )
+
+    def _last_message(self, new: Sequence[NewEvent], events: Sequence[E], version: int) -> UUID | None:
+        for place in reversed(range(len(new))):
+            found = self._messages(self._envelope(new[place], version + place + 1), events[place])
+            if found:
+                return found
+        return None
+
+    def _messages(self, envelope: Envelope, event: E) -> UUID | None:
+        messages = self.runtime.publishes(envelope, event)
+        return message_id(envelope.event_id, messages[-1].fact) if messages else None
+
+    def _envelope(self, new: NewEvent, version: int) -> Envelope:
+        now = self.runtime.clock.now()
+        return Envelope(
+            chain_id=self.chain_id, ordering_id=new.ordering_id, event_id=new.event_id, type=new.type, schema_version=new.schema_version,
+            origin=None, stream=self.decider.stream(self.stream_id), version=version, clinic_id=new.clinic_id, subject_id=new.subject_id,
+            occurred_at=now, recorded_at=now, command_id=self.cause.command_id, correlation_id=self.cause.correlation_id,
+            causation_id=self.cause.causation_id, actor=self.cause.actor, traceparent=self.cause.traceparent,
+        )  # fmt: skip
+
+
+def _open_values(event: Any) -> list[Personal]:
+    return [value for value in personal_values(event) if isinstance(value, Personal)]
+
+
+async def _events(runtime: Runtime, chain_id: UUID, loaded: Loaded) -> list[Any]:
+    """The stream's events, personal values opened as far as the keys allow."""
+    records = [runtime.codec.decode(row) for row in loaded.rows]
+    subjects = [row.envelope.subject_id for row in loaded.rows if row.envelope.subject_id]
+    if not subjects:
+        return records
+    open_ = await runtime.vault.opener(chain_id, subjects)
+    return [opened(record, open_) if row.envelope.subject_id else record for row, record in zip(loaded.rows, records, strict=True)]

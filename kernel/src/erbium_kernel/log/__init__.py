@@ -1,0 +1,1 @@
+"""The log's adapters: PostgreSQL, and memory for the simulation; both pass one suite."""

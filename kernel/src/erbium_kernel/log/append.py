@@ -1,0 +1,231 @@
+"""Appends on PostgreSQL: one command alone, or many that share a flush."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from erbium_kernel.decider import Claim, Guard, Release, SetTimer, TakeName
+from erbium_kernel.errors import LostLease, Unavailable, VersionConflict
+from erbium_kernel.event import Cursor
+from erbium_kernel.log.doors import Door
+from erbium_kernel.ports import AfterAppend, Append, Clock, MoveCheckpoint, TimerFired
+
+GROUP_COMMANDS_MAX = 64
+WAITING_COMMANDS_MAX = 4_096
+WRITERS = 2
+STOP_SECONDS = 5.0
+
+APPEND = "SELECT erbium_append({})".format(
+    ", ".join(
+        f"${place}::{kind}"
+        for place, kind in enumerate(
+            "uuid timestamptz text[] int[] timestamptz[] text[] text[] uuid[] uuid[] uuid[] text[] "
+            "int[] uuid[] text[] int[] uuid[] uuid[] uuid[] text[] jsonb jsonb jsonb".split(),
+            start=1,
+        )
+    )
+)
+
+FREE_KEY = (
+    "DELETE FROM parked_keys k WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND NOT EXISTS "
+    "(SELECT FROM parked_rows r WHERE (r.subscriber, r.chain_id, r.ordering_id) = (k.subscriber, k.chain_id, k.ordering_id))"
+)
+
+
+def arguments(group: Sequence[Append], recorded_at: datetime) -> tuple[Any, ...]:
+    """The group as the arrays of `erbium_append`: commands first, then their events in order."""
+    events = [(place, event) for place, work in enumerate(group, start=1) for event in work.events]
+    guards = [_guard(guard) for work in group for guard in work.guards]
+    timers = [_timer(place, work, *change) for place, work in enumerate(group, start=1) for change in work.timers]
+    answers = [_answer(place, work) for place, work in enumerate(group, start=1) if work.answer]
+    return (
+        group[0].chain_id,
+        recorded_at,
+        [work.stream for work in group],
+        [work.expected for work in group],
+        [work.occurred_at for work in group],
+        [work.actor.kind for work in group],
+        [work.actor.id for work in group],
+        [work.command_id for work in group],
+        [work.correlation_id for work in group],
+        [work.causation_id for work in group],
+        [work.traceparent for work in group],
+        [place for place, _ in events],
+        [event.event_id for _, event in events],
+        [event.type for _, event in events],
+        [event.schema_version for _, event in events],
+        [event.ordering_id for _, event in events],
+        [event.clinic_id for _, event in events],
+        [event.subject_id for _, event in events],
+        [event.data.decode() for _, event in events],
+        _json(guards),
+        _json(timers),
+        _json(answers),
+    )
+
+
+def _json(items: list[dict[str, Any]]) -> str | None:
+    return json.dumps(items, default=str) if items else None
+
+
+def _guard(guard: Guard) -> dict[str, Any]:
+    op = {Claim: "claim", Release: "release", TakeName: "take"}.get(type(guard), "free")
+    return {"op": op, **asdict(guard)}
+
+
+def _timer(place: int, work: Append, set_by: UUID, change: Any) -> dict[str, Any]:
+    head = {"command": place, "set_by": set_by, "key": change.key, "stream_id": work.stream[-36:]}
+    return {**head, "type": change.type, "due_at": change.due_at, "ref": change.ref} if isinstance(change, SetTimer) else head
+
+
+def _answer(place: int, work: Append) -> dict[str, Any]:
+    assert work.answer is not None
+    answer = asdict(work.answer)
+    _, client, route, key = work.answer.key
+    return {**answer, "command": place, "client": client, "route": route, "key": key, "fingerprint": work.answer.fingerprint.hex()}
+
+
+async def append_alone(connection: "asyncpg.Connection[Any]", work: Append, recorded_at: datetime) -> int:
+    """One command in its own transaction, with what must commit after it. Raises: VersionConflict, LostLease, and as `told`."""
+    async with connection.transaction():
+        [version] = await connection.fetchval(APPEND, *arguments([work], recorded_at))
+        if version is None:
+            raise VersionConflict
+        for effect in work.after:
+            await after(connection, effect)
+    return int(version)
+
+
+async def after(connection: "asyncpg.Connection[Any]", effect: AfterAppend) -> None:
+    """One effect that commits with the append. Raises: LostLease if somebody else was there first."""
+    if isinstance(effect, MoveCheckpoint):
+        await move_checkpoint(connection, effect)
+        return
+    await connection.execute("SELECT set_config('app.chain', $1, true)", str(effect.chain_id))
+    if isinstance(effect, TimerFired):
+        done = await connection.execute(
+            "DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", effect.chain_id, effect.key, effect.set_by
+        )
+    else:
+        done = await connection.execute(
+            "DELETE FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND event_id = $4", *effect
+        )
+        await connection.execute(FREE_KEY, *effect[:3])
+    if done.endswith(" 0"):
+        raise LostLease
+
+
+async def move_checkpoint(connection: "asyncpg.Connection[Any]", move: MoveCheckpoint) -> None:
+    """Compare-and-set; the first move creates the row. Raises: LostLease."""
+    done = await connection.execute(
+        "INSERT INTO checkpoints AS c (subscriber, epoch, tx, position) SELECT $1, $2, $3::text::xid8, $4 "
+        "WHERE ($5::int, $6::bigint, $7::bigint) = (0, 0, 0) OR EXISTS (SELECT FROM checkpoints WHERE subscriber = $1) "
+        "ON CONFLICT (subscriber) DO UPDATE SET (epoch, tx, position, moved_at) "
+        "= (excluded.epoch, excluded.tx, excluded.position, clock_timestamp()) "
+        "WHERE (c.epoch, c.tx::text::bigint, c.position) = ($5, $6, $7)",
+        move.subscriber,
+        *_place(move.to),
+        *move.expected,
+    )
+    if done.endswith(" 0"):
+        raise LostLease
+
+
+def _place(cursor: Cursor) -> tuple[int, str, int]:
+    return cursor.epoch, str(cursor.tx), cursor.position
+
+
+class GroupAppender:
+    """Commands without guards wait here for a writer and share its flush; each is told its own outcome after the commit."""
+
+    def __init__(self, door: Door, clock: Clock) -> None:
+        """Writers start with the first command."""
+        self._door, self._clock = door, clock
+        self._waiting: deque[tuple[Append, asyncio.Future[int]]] = deque()
+        self._wake = asyncio.Event()
+        self._writers: list[asyncio.Task[None]] = []
+        self._closing = False
+
+    async def append(self, work: Append) -> int:
+        """Raises: as `append_alone`; Unavailable when too many commands wait already."""
+        if self._closing or len(self._waiting) >= WAITING_COMMANDS_MAX:
+            raise Unavailable("this process is stopping, or too many commands wait for the database")
+        if not self._writers:
+            self._writers = [asyncio.create_task(self._write(), name=f"append-{n}") for n in range(WRITERS)]
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, future))
+        self._wake.set()
+        return await future
+
+    async def close(self) -> None:
+        """The writers work off what waits, then stop."""
+        self._closing = True
+        self._wake.set()
+        if self._writers:
+            _, late = await asyncio.wait(self._writers, timeout=STOP_SECONDS)
+            for writer in late:
+                writer.cancel()
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            group = self._next_group()
+            if not group:
+                if self._closing:
+                    return
+                self._wake.clear()
+                continue
+            await self._together(group)
+
+    def _next_group(self) -> list[tuple[Append, asyncio.Future[int]]]:
+        """The next commands of one chain, never two of one stream, sorted by stream; the others keep their place."""
+        group: dict[str, tuple[Append, asyncio.Future[int]]] = {}
+        later: list[tuple[Append, asyncio.Future[int]]] = []
+        while self._waiting and len(group) < GROUP_COMMANDS_MAX:
+            work, future = self._waiting.popleft()
+            if future.done():
+                continue
+            chain_id = next(iter(group.values()))[0].chain_id if group else work.chain_id
+            if work.stream in group or work.chain_id != chain_id:
+                later.append((work, future))
+            else:
+                group[work.stream] = (work, future)
+        self._waiting.extendleft(reversed(later))
+        return [group[stream] for stream in sorted(group)]
+
+    async def _together(self, group: list[tuple[Append, asyncio.Future[int]]]) -> None:
+        try:
+            async with self._door.connection() as connection:
+                versions = await connection.fetchval(APPEND, *arguments([work for work, _ in group], self._clock.now()))
+        except Unavailable as away:
+            for _, future in group:
+                _tell(future, away)
+        except Exception:  # noqa: BLE001  # whatever one member did, it rolled back all: each alone is told its own error
+            await self._one_by_one(group)
+        else:
+            for (_, future), version in zip(group, versions, strict=True):
+                _tell(future, VersionConflict() if version is None else version)
+
+    async def _one_by_one(self, group: list[tuple[Append, asyncio.Future[int]]]) -> None:
+        for work, future in group:
+            try:
+                async with self._door.connection() as connection:
+                    _tell(future, await append_alone(connection, work, self._clock.now()))
+            except Exception as error:  # noqa: BLE001  # handed to the caller that waits for it
+                _tell(future, error)
+
+
+def _tell(future: "asyncio.Future[int]", outcome: int | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

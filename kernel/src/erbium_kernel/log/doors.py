@@ -1,0 +1,100 @@
+"""Connections to PostgreSQL: bounded, with deadlines, and every way of being away told as one error."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from erbium_kernel.errors import AlreadyAnswered, GuardRefused, Unavailable, VersionConflict
+
+API_DEADLINE_SECONDS = 1.5  # a client is told "not now" within 2 s
+WORK_DEADLINE_SECONDS = 10.0
+CONNECT_SECONDS = 1.0
+POOL_CONNECTIONS_MAX = 8
+KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2"}
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.exceptions.TransactionTimeoutError if hasattr(asyncpg.exceptions, "TransactionTimeoutError") else TimeoutError,
+)
+
+
+@asynccontextmanager
+async def told() -> AsyncIterator[None]:
+    """Names what the database says in the kernel's words. Raises: VersionConflict, AlreadyAnswered, GuardRefused, Unavailable."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "idempotency_answered":
+            raise AlreadyAnswered from None
+        if error.constraint_name == "log_stream_version":
+            raise VersionConflict from None
+        raise
+    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+        raise VersionConflict from None
+    except _AWAY as error:
+        raise Unavailable(f"the database did not answer: {type(error).__name__}") from error
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == "EB002":
+            raise GuardRefused(str(error)) from None
+        raise
+
+
+class Door:
+    """A pool of one role. `deadline_seconds` bounds each use, waiting for a connection included."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", deadline_seconds: float) -> None:
+        """Use `open`."""
+        self._pool, self._deadline_seconds = pool, deadline_seconds
+
+    @classmethod
+    async def open(cls, url: str, deadline_seconds: float) -> "Door":
+        """Connects lazily: a database that is away now is met at the first use."""
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=POOL_CONNECTIONS_MAX,
+            timeout=CONNECT_SECONDS,
+            command_timeout=deadline_seconds,
+            server_settings=KEEPALIVE,
+            reset=_keep,
+        )
+        await pool
+        return cls(pool, deadline_seconds)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """One connection until the block ends. Raises: as `told`."""
+        async with told(), asyncio.timeout(self._deadline_seconds), self._pool.acquire() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Gives running work its deadline, then cuts."""
+        try:
+            await asyncio.wait_for(self._pool.close(), self._deadline_seconds)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+async def _keep(_: "asyncpg.Connection[Any]") -> None:
+    """Why: nothing outlives a transaction here (settings are local), so the pool's reset round trip buys nothing."""
+
+
+async def dedicated(url: str, name: str) -> "asyncpg.Connection[Any]":
+    """A connection of its own, for a lease. Raises: as `told`."""
+    async with told():
+        return await asyncpg.connect(
+            url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=WORK_DEADLINE_SECONDS,
+            server_settings={**KEEPALIVE, "application_name": name[:63]},
+        )

@@ -1,0 +1,114 @@
+"""One subscriber's place in the log on PostgreSQL, all of it on the connection that holds its lock."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from erbium_kernel.event import Cursor
+from erbium_kernel.log.append import after, move_checkpoint
+from erbium_kernel.log.doors import told
+from erbium_kernel.log.rows import LOG_COLUMNS, cursor_of, row_of
+from erbium_kernel.ports import MoveCheckpoint, Park, ParkedRowDone, Row
+
+READABLE = "(epoch < (SELECT i.epoch FROM installation i) OR tx < pg_snapshot_xmin(pg_current_snapshot()))"
+READ_AFTER = f"SELECT {LOG_COLUMNS} FROM log WHERE (epoch, tx, position) > ($1, $2::text::xid8, $3) AND {READABLE} ORDER BY epoch, log.tx, position LIMIT $4"  # noqa: S608,E501
+
+PARKED_ROWS = (
+    f"SELECT {LOG_COLUMNS} FROM log WHERE (epoch, tx, position) IN "  # noqa: S608  # constants
+    "(SELECT epoch, tx, position FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3) "
+    "ORDER BY epoch, log.tx, position LIMIT $4"
+)
+
+
+class PostgresLease:
+    """See `ports.Lease`."""
+
+    def __init__(self, connection: "asyncpg.Connection[Any]", subscriber: str) -> None:
+        """`connection` holds the session lock of `subscriber`."""
+        self._connection, self._subscriber = connection, subscriber
+
+    async def checkpoint(self) -> Cursor:
+        """See `ports.Lease.checkpoint`."""
+        async with told():
+            record = await self._connection.fetchrow(
+                "SELECT epoch, tx::text::bigint AS tx, position FROM checkpoints WHERE subscriber = $1", self._subscriber
+            )
+        return cursor_of(record) if record else Cursor()
+
+    async def read(self, after: Cursor, limit: int) -> Sequence[Row]:
+        """See `ports.Lease.read`."""
+        async with told():
+            records = await self._connection.fetch(READ_AFTER, after.epoch, str(after.tx), after.position, limit)
+        return [row_of(record, record["chain_id"]) for record in records]
+
+    async def move(self, expected: Cursor, to: Cursor, park: Sequence[Park] = ()) -> None:
+        """See `ports.Lease.move`."""
+        async with told(), self._connection.transaction():
+            for parked in park:
+                await self._park(parked)
+            await move_checkpoint(self._connection, MoveCheckpoint(self._subscriber, expected, to))
+
+    async def _park(self, parked: Park) -> None:
+        envelope, cursor = parked.row.envelope, parked.row.cursor
+        key = (self._subscriber, envelope.chain_id, envelope.ordering_id)
+        await self._connection.execute("SELECT set_config('app.chain', $1, true)", str(envelope.chain_id))
+        # Locks the key, as a skip does: a row parked behind a key that an operator has just emptied is worked off at once, not forgotten.
+        await self._connection.execute(
+            "INSERT INTO parked_keys AS k (subscriber, chain_id, ordering_id, reason, attempts, released) VALUES ($1, $2, $3, $4, $5, $6) "
+            "ON CONFLICT (subscriber, chain_id, ordering_id) DO UPDATE SET attempts = k.attempts",
+            *key,
+            parked.reason or "behind a skipped row",
+            parked.attempts,
+            parked.reason is None,
+        )
+        await self._connection.execute(
+            "INSERT INTO parked_rows (subscriber, chain_id, ordering_id, epoch, tx, position, event_id) "
+            "VALUES ($1, $2, $3, $4, $5::text::xid8, $6, $7) ON CONFLICT DO NOTHING",
+            *key,
+            cursor.epoch,
+            str(cursor.tx),
+            cursor.position,
+            envelope.event_id,
+        )
+
+    async def parked_keys(self) -> Mapping[tuple[UUID, UUID], bool]:
+        """See `ports.Lease.parked_keys`."""
+        async with told():
+            records = await self._connection.fetch(
+                "SELECT chain_id, ordering_id, released FROM parked_keys WHERE subscriber = $1", self._subscriber
+            )
+        return {(record["chain_id"], record["ordering_id"]): record["released"] for record in records}
+
+    async def skipped(self, event_ids: Sequence[UUID]) -> frozenset[UUID]:
+        """See `ports.Lease.skipped`."""
+        async with told():
+            records = await self._connection.fetch(
+                "SELECT event_id FROM skips WHERE subscriber = $1 AND event_id = ANY($2)", self._subscriber, list(event_ids)
+            )
+        return frozenset(record["event_id"] for record in records)
+
+    async def parked_rows(self, chain_id: UUID, ordering_id: UUID, limit: int) -> Sequence[Row]:
+        """See `ports.Lease.parked_rows`."""
+        async with told():
+            records = await self._connection.fetch(PARKED_ROWS, self._subscriber, chain_id, ordering_id, limit)
+        return [row_of(record, record["chain_id"]) for record in records]
+
+    async def parked_row_done(self, done: ParkedRowDone) -> None:
+        """See `ports.Lease.parked_row_done`."""
+        async with told(), self._connection.transaction():
+            await after(self._connection, done)
+
+    async def park_again(self, chain_id: UUID, ordering_id: UUID, reason: str) -> None:
+        """See `ports.Lease.park_again`."""
+        async with told(), self._connection.transaction():
+            await self._connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            await self._connection.execute(
+                "UPDATE parked_keys SET released = false, reason = $4, attempts = attempts + 1 "
+                "WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3",
+                self._subscriber,
+                chain_id,
+                ordering_id,
+                reason,
+            )

@@ -1,0 +1,235 @@
+"""The log on PostgreSQL. Commands go through the `api` role where there is one, everything else through `work`."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from erbium_kernel.event import Cursor
+from erbium_kernel.log.append import GroupAppender, append_alone
+from erbium_kernel.log.doors import API_DEADLINE_SECONDS, WORK_DEADLINE_SECONDS, Door, dedicated, told
+from erbium_kernel.log.lease import READABLE, PostgresLease
+from erbium_kernel.log.parking import Parking
+from erbium_kernel.log.rows import answer_of, cursor_of, key_of, row_of
+from erbium_kernel.log.taking_in import take_in
+from erbium_kernel.ports import AnswerKey, Append, Clock, Heartbeat, Key, Lease, Loaded, Slice, TakenIn, TimerFired
+from erbium_kernel.subscribing import Due
+
+KEY_COLUMNS = "chain_id, subject_id, wrapped, erased, shared, epoch, tx::text::bigint AS tx, position"
+
+
+class PostgresStore(Parking):
+    """One service's log. Every method raises Unavailable when the database does not answer in time."""
+
+    def __init__(self, service: str, api: Door | None, work: Door | None, work_url: str | None, clock: Clock) -> None:
+        """Use `open`."""
+        self._service, self._api, self._work, self._work_url, self._clock = service, api, work, work_url, clock
+        commands = api or work
+        assert commands is not None, "a store needs at least one role"
+        self._commands = commands
+        self._group = GroupAppender(commands, clock)
+
+    @classmethod
+    async def open(cls, *, service: str, api_url: str | None, work_url: str | None, clock: Clock) -> "PostgresStore":
+        """`api_url` serves clients, `work_url` the background roles; a process may have both."""
+        api = await Door.open(api_url, API_DEADLINE_SECONDS) if api_url else None
+        work = await Door.open(work_url, WORK_DEADLINE_SECONDS) if work_url else None
+        return cls(service, api, work, work_url, clock)
+
+    async def __aenter__(self) -> "PostgresStore":
+        """Itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Closes."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Lets appends under way end, then closes the pools."""
+        await self._group.close()
+        for door in (self._api, self._work):
+            if door is not None:
+                await door.close()
+
+    def _background(self) -> Door:
+        return self._work or self._commands
+
+    # --- commands
+
+    async def load(self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None) -> Loaded:
+        """See `ports.Store.load`."""
+        scope = answer[1:] if answer else (None, None, None)
+        async with self._commands.connection() as connection:
+            records = await connection.fetch("SELECT * FROM erbium_load($1, $2, $3, $4, $5, $6)", chain_id, stream, upto, *scope)
+        given = answer_of(records[0]["answer"]) if records and records[0]["answer"] else None
+        return Loaded(rows=tuple(row_of(record, chain_id, own=True) for record in records[1 if given else 0 :]), answer=given)
+
+    async def append(self, work: Append) -> int:
+        """See `ports.Store.append`. Guards and effects go alone, everything else in groups."""
+        if not work.guards and not work.after:
+            return await self._group.append(work)
+        door = self._background() if work.after else self._commands
+        async with door.connection() as connection:
+            return await append_alone(connection, work, self._clock.now())
+
+    # --- the order of the log
+
+    @asynccontextmanager
+    async def lease(self, subscriber: str) -> AsyncIterator[Lease | None]:
+        """See `ports.Store.lease`. A session lock on a connection of its own: if that dies, so does the lease."""
+        assert self._work_url is not None, "leases belong to the work role"
+        connection = await dedicated(self._work_url, f"{self._service}.{subscriber}")
+        try:
+            async with told():
+                mine = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 1))", f"erbium.lease.{subscriber}")
+            yield PostgresLease(connection, subscriber) if mine else None
+        finally:
+            connection.terminate()
+
+    async def place_of(self, chain_id: UUID, event_id: UUID) -> tuple[Cursor, str, UUID] | None:
+        """See `ports.Store.place_of`."""
+        async with self._commands.connection() as connection, connection.transaction(readonly=True):
+            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            record = await connection.fetchrow(
+                "SELECT epoch, tx::text::bigint AS tx, position, type, ordering_id FROM log WHERE chain_id = $1 AND event_id = $2",
+                chain_id,
+                event_id,
+            )
+        return (cursor_of(record), record["type"], record["ordering_id"]) if record else None
+
+    async def checkpoints(self) -> Mapping[str, Cursor]:
+        """See `ports.Store.checkpoints`."""
+        records = await self._fetch(self._commands, "SELECT subscriber, epoch, tx::text::bigint AS tx, position FROM checkpoints")
+        return {record["subscriber"]: cursor_of(record) for record in records}
+
+    async def end(self) -> Cursor:
+        """See `ports.Store.end`."""
+        records = await self._fetch(
+            self._background(),
+            f"SELECT epoch, tx::text::bigint AS tx, position FROM log WHERE {READABLE} "  # noqa: S608  # a constant
+            "ORDER BY epoch DESC, tx DESC, position DESC LIMIT 1",
+        )
+        return cursor_of(records[0]) if records else Cursor()
+
+    # --- timers
+
+    async def due_timers(self, now: datetime, limit: int) -> Sequence[Due]:
+        """See `ports.Store.due_timers`."""
+        records = await self._fetch(
+            self._background(),
+            "SELECT chain_id, key, type, due_at, ref, stream_id, set_by FROM timers "
+            "WHERE due_at <= $1 ORDER BY due_at, chain_id, key LIMIT $2",
+            now,
+            limit,
+        )
+        return [Due(*record.values()) for record in records]
+
+    async def drop_timer(self, fired: TimerFired) -> None:
+        """See `ports.Store.drop_timer`."""
+        async with self._background().connection() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('app.chain', $1, true)", str(fired.chain_id))
+            await connection.execute("DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", *fired)
+
+    # --- what was heard
+
+    async def positions(self, topic: str) -> Mapping[int, int]:
+        """See `ports.Store.positions`."""
+        records = await self._fetch(self._background(), "SELECT partition, next_offset FROM positions WHERE topic = $1", topic)
+        return {record["partition"]: record["next_offset"] for record in records}
+
+    async def cluster_id(self, seen: str) -> str:
+        """See `ports.Store.cluster_id`."""
+        async with self._background().connection() as connection:
+            await connection.execute("UPDATE installation SET kafka_cluster_id = $1 WHERE kafka_cluster_id IS NULL", seen)
+            return str(await connection.fetchval("SELECT kafka_cluster_id FROM installation"))
+
+    async def take_in(self, part: Slice) -> TakenIn:
+        """See `ports.Store.take_in`."""
+        async with self._background().connection() as connection:
+            return await take_in(connection, part, self._clock.now())
+
+    async def heartbeats(self, topic: str) -> Sequence[Heartbeat]:
+        """See `ports.Store.heartbeats`."""
+        records = await self._fetch(
+            self._commands,
+            "SELECT topic, partition, sent_at, epoch, tx::text::bigint AS tx, position FROM heartbeats WHERE topic = $1",
+            topic,
+        )
+        return [Heartbeat(topic=r["topic"], partition=r["partition"], sent_at=r["sent_at"], cursor=cursor_of(r)) for r in records]
+
+    # --- keys
+
+    async def keys(self, chain_id: UUID, subject_ids: Sequence[UUID]) -> Mapping[UUID, Key]:
+        """See `ports.Store.keys`."""
+        async with self._commands.connection() as connection, connection.transaction(readonly=True):
+            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            records = await connection.fetch(
+                f"SELECT {KEY_COLUMNS} FROM keys WHERE chain_id = $1 AND subject_id = ANY($2)",  # noqa: S608  # a constant
+                chain_id,
+                list(subject_ids),
+            )
+        return {record["subject_id"]: key_of(record) for record in records}
+
+    async def ensure_key(self, key: Key) -> Key:
+        """See `ports.Store.ensure_key`."""
+        async with self._commands.connection() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('app.chain', $1, true)", str(key.chain_id))
+            await connection.execute(
+                "INSERT INTO keys (chain_id, subject_id, wrapped, erased, shared, epoch) "
+                "SELECT $1, $2, $3, $4, $5, epoch FROM installation ON CONFLICT DO NOTHING",
+                key.chain_id,
+                key.subject_id,
+                key.wrapped,
+                key.erased,
+                key.shared,
+            )
+        return (await self.keys(key.chain_id, [key.subject_id]))[key.subject_id]
+
+    async def erase_key(self, chain_id: UUID, subject_id: UUID) -> None:
+        """See `ports.Store.erase_key`."""
+        async with self._background().connection() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            await connection.execute(
+                "INSERT INTO keys AS k (chain_id, subject_id, wrapped, erased, shared, epoch) "
+                "SELECT $1, $2, NULL, true, true, epoch FROM installation "
+                "ON CONFLICT (chain_id, subject_id) DO UPDATE SET wrapped = NULL, erased = true, epoch = excluded.epoch, tx = excluded.tx, "
+                "position = excluded.position, changed_at = excluded.changed_at WHERE NOT k.erased",
+                chain_id,
+                subject_id,
+            )
+
+    async def changed_keys(self, after: Cursor, limit: int, before: datetime | None = None) -> Sequence[Key]:
+        """See `ports.Store.changed_keys`."""
+        records = await self._fetch(
+            self._background(),
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE shared AND (epoch, tx, position) > ($1, $2::text::xid8, $3) AND {READABLE} "  # noqa: S608
+            "AND ($5::timestamptz IS NULL OR changed_at <= $5) ORDER BY epoch, keys.tx, position LIMIT $4",
+            after.epoch,
+            str(after.tx),
+            after.position,
+            limit,
+            before,
+        )
+        return [key_of(record) for record in records]
+
+    # --- development's clock
+
+    async def clock_offset(self) -> timedelta:
+        """See `ports.Store.clock_offset`."""
+        records = await self._fetch(self._commands, "SELECT clock_offset_seconds FROM installation")
+        return timedelta(seconds=records[0]["clock_offset_seconds"])
+
+    async def set_clock_offset(self, offset: timedelta) -> None:
+        """See `ports.Store.set_clock_offset`."""
+        await self._fetch(self._commands, "UPDATE installation SET clock_offset_seconds = $1", int(offset.total_seconds()))
+
+    async def _fetch(self, door: Door, query: str, *values: Any) -> "list[asyncpg.Record]":
+        async with door.connection() as connection:
+            records: list[asyncpg.Record] = await connection.fetch(query, *values)
+            return records
+
+    def _chainless(self) -> Door:
+        return self._background()

@@ -1,0 +1,21 @@
+"""What a role of one service works with, built once in its main."""
+
+from dataclasses import dataclass
+
+from erbium_kernel.codec import Codec
+from erbium_kernel.ports import Clock, Ids, Store
+from erbium_kernel.subscribing import Publisher
+from erbium_kernel.vault import Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """One service's log, time, ids, codec and keys. `publishes`: own event -> contract messages."""
+
+    service: str
+    store: Store
+    clock: Clock
+    ids: Ids
+    codec: Codec
+    vault: Vault
+    publishes: Publisher

@@ -1,0 +1,30 @@
+"""The kernel's own tables and functions, one numbered SQL file a step; services install them by their first migration."""
+
+from importlib.resources import files
+from typing import Any
+
+STEP_NAMES = ("001_log.sql", "002_append.sql", "003_rights.sql")
+
+
+def role(service: str, kind: str) -> str:
+    """The database role of a service: `owner` (migrations), `api`, `work`, `frames` (telemetry only)."""
+    return f"{service.replace('-', '_')}_{kind}"
+
+
+def text(service: str, step: str) -> str:
+    """The SQL of one step for this service's roles."""
+    sql = (files(__package__) / step).read_text()
+    for kind in ("api", "work"):
+        sql = sql.replace("{" + kind + "}", role(service, kind))
+    return sql
+
+
+def statements(service: str) -> list[str]:
+    """All steps in order; each is one script of several statements."""
+    return [text(service, step) for step in STEP_NAMES]
+
+
+async def install(connection: Any, service: str) -> None:
+    """Creates everything in an empty database, as its owner. `connection`: asyncpg."""
+    for script in statements(service):
+        await connection.execute(script)
