@@ -167,7 +167,10 @@ class ParkedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Park:
-    """Put this row aside: the first of its key with a reason, the later ones behind it (reason None)."""
+    """Put this row aside: the first of its key with a reason, the later ones behind it (reason None).
+
+    Reason None although nothing of its key is parked (any more): the row waits in a released key, so it is never lost.
+    """
 
     row: Row
     reason: str | None
@@ -202,7 +205,7 @@ class Lease(Protocol):
         ...
 
     async def parked_row_done(self, done: ParkedRowDone) -> None:
-        """A released row has had its effect; the key is free again with its last row."""
+        """A released row has had its effect; the key is free again with its last row. Raises: LostLease if the row is no longer there."""
         ...
 
     async def park_again(self, chain_id: UUID, ordering_id: UUID, reason: str) -> None:
@@ -303,10 +306,6 @@ class Store(Protocol):
         """
         ...
 
-    async def record_answer(self, answer: Answer) -> None:
-        """A guard's refusal, recorded in a transaction of its own. Raises: AlreadyAnswered."""
-        ...
-
     def lease(self, subscriber: str) -> AbstractAsyncContextManager[Lease | None]:
         """The exclusive right to be this subscriber, or None if somebody else is."""
         ...
@@ -367,12 +366,20 @@ class Store(Protocol):
         """All parked keys of all subscribers."""
         ...
 
+    async def parked_in(self, chain_id: UUID, ordering_id: UUID) -> frozenset[str]:
+        """The subscribers in which this key waits for an operator, released or not."""
+        ...
+
     async def parked_detail(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> Sequence[Row]:
         """The rows of one parked key, oldest first (at most 1,000)."""
         ...
 
     async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, by: str, reason: str) -> UUID:
         """Skips the first row of a parked key for ever (recorded) and releases the rest. Returns its event id. Raises: NotFound."""
+        ...
+
+    async def retry_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> None:
+        """Releases a parked key with its first row: the fault is mended. Raises: NotFound."""
         ...
 
     async def clock_offset(self) -> timedelta:

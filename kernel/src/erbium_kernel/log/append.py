@@ -95,6 +95,9 @@ def _answer(place: int, work: Append) -> dict[str, Any]:
 async def append_alone(connection: "asyncpg.Connection[Any]", work: Append, recorded_at: datetime) -> int:
     """One command in its own transaction, with what must commit after it. Raises: VersionConflict, LostLease, and as `told`."""
     async with connection.transaction():
+        for effect in work.after:
+            if isinstance(effect, TimerFired):
+                await _still_set(connection, effect)
         [version] = await connection.fetchval(APPEND, *arguments([work], recorded_at))
         if version is None:
             raise VersionConflict
@@ -109,16 +112,23 @@ async def after(connection: "asyncpg.Connection[Any]", effect: AfterAppend) -> N
         await move_checkpoint(connection, effect)
         return
     await connection.execute("SELECT set_config('app.chain', $1, true)", str(effect.chain_id))
-    if isinstance(effect, TimerFired):
-        done = await connection.execute(
-            "DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", effect.chain_id, effect.key, effect.set_by
-        )
-    else:
-        done = await connection.execute(
-            "DELETE FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND event_id = $4", *effect
-        )
-        await connection.execute(FREE_KEY, *effect[:3])
+    if isinstance(effect, TimerFired):  # gone already where the command has set its successor under the same key
+        await connection.execute("DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", *effect)
+        return
+    done = await connection.execute(
+        "DELETE FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND event_id = $4", *effect
+    )
+    await connection.execute(FREE_KEY, *effect[:3])
     if done.endswith(" 0"):
+        raise LostLease
+
+
+async def _still_set(connection: "asyncpg.Connection[Any]", fired: TimerFired) -> None:
+    """Reads only: nothing may be written before the append. Raises: LostLease if the timer was cancelled, set anew or fired meanwhile."""
+    # Two workers that fire one timer wait for each other here; an advisory lock gives no transaction id.
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 2))", f"{fired.chain_id}={fired.key}")
+    await connection.execute("SELECT set_config('app.chain', $1, true)", str(fired.chain_id))
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3)", *fired):
         raise LostLease
 
 

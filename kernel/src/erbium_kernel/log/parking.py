@@ -74,6 +74,19 @@ class Parking:
             await connection.execute(FREE_KEY, *key)
         return UUID(str(event_id))
 
+    async def retry_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> None:
+        """See `ports.Store.retry_parked`."""
+        async with self._chainless().connection() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            released = await connection.execute(
+                "UPDATE parked_keys SET released = true WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3",
+                subscriber,
+                chain_id,
+                ordering_id,
+            )
+            if released.endswith(" 0"):
+                raise NotFound("no such parked key")
+
     async def reset_checkpoint(self, subscriber: str) -> None:
         """See `ports.Store.reset_checkpoint`."""
         async with self._chainless().connection() as connection, connection.transaction():

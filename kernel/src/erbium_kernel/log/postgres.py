@@ -100,6 +100,15 @@ class PostgresStore(Parking):
             )
         return (cursor_of(record), record["type"], record["ordering_id"]) if record else None
 
+    async def parked_in(self, chain_id: UUID, ordering_id: UUID) -> frozenset[str]:
+        """See `ports.Store.parked_in`."""
+        async with self._commands.connection() as connection, connection.transaction(readonly=True):
+            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            records = await connection.fetch(
+                "SELECT subscriber FROM parked_keys WHERE chain_id = $1 AND ordering_id = $2", chain_id, ordering_id
+            )
+        return frozenset(record["subscriber"] for record in records)
+
     async def checkpoints(self) -> Mapping[str, Cursor]:
         """See `ports.Store.checkpoints`."""
         records = await self._fetch(self._commands, "SELECT subscriber, epoch, tx::text::bigint AS tx, position FROM checkpoints")

@@ -1,0 +1,7 @@
+"""`python -m aftercare api|work|all|migrate|rebuild|parked`."""
+
+from aftercare.wiring import SERVICE
+from erbium_kernel.service import main
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,1 @@
+"""Aftercare's endpoints under /v1."""

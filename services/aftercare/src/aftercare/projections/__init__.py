@@ -1,0 +1,5 @@
+"""Aftercare's read tables."""
+
+from sqlalchemy import MetaData
+
+METADATA = MetaData()

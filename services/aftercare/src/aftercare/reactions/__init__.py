@@ -1,0 +1,1 @@
+"""What aftercare does by itself when others tell something."""
