@@ -473,3 +473,8 @@ class Inlet(Protocol):
 
 class OffsetGone(Exception):
     """The topic no longer holds this position: it was deleted or created again. Nothing is read until an operator decides."""
+
+    def __init__(self, topic: str, partition: int, position: int | None) -> None:
+        """`position`: the next offset that was to be read; None if the reader had none."""
+        self.topic, self.partition, self.position = topic, partition, position
+        super().__init__(f"topic {topic}, partition {partition}: position {position} is not in the topic")

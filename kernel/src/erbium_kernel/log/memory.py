@@ -97,11 +97,6 @@ class MemoryStore:
         row = self.tables.log.event(chain_id, event_id)
         return (row.cursor, row.envelope.type, row.envelope.ordering_id) if row else None
 
-    async def parked_in(self, chain_id: UUID, ordering_id: UUID) -> frozenset[str]:
-        """The subscribers that have parked this key."""
-        await self._pause("parked in: begin")
-        return frozenset(place.subscriber for place in self.tables.parked if place[1:] == (chain_id, ordering_id))
-
     # --- readers
 
     @asynccontextmanager

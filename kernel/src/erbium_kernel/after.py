@@ -1,0 +1,43 @@
+"""Read your writes: waits until an event or a message has been followed by everything here that hears it."""
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from erbium_kernel.runtime import Runtime
+
+if TYPE_CHECKING:
+    from erbium_kernel.service import Service
+
+POLL_SECONDS = 0.005
+DEADLINE_SECONDS = 2.0
+
+
+async def followed(runtime: Runtime, service: "Service", chain_id: UUID, id_: UUID, deadline_seconds: float = DEADLINE_SECONDS) -> bool:
+    """True once the own event or heard message `id_` has had its effect in every subscriber that hears its type.
+
+    False when the deadline passes, and at once when its patient or device is parked. An id not yet here may still arrive.
+    Raises: Unavailable.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline_seconds
+    while True:
+        answer = await _followed(runtime, service, chain_id, id_)
+        if answer is not None:
+            return answer
+        if loop.time() + POLL_SECONDS > end:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _followed(runtime: Runtime, service: "Service", chain_id: UUID, id_: UUID) -> bool | None:
+    """None = not yet."""
+    place = await runtime.store.place_of(chain_id, id_)
+    if place is None:
+        return None
+    cursor, type_, ordering_id = place
+    hearing = service.subscribers_of(type_)
+    checkpoints = await runtime.store.checkpoints()
+    if any(name not in checkpoints or checkpoints[name] < cursor for name in hearing):
+        return None
+    return not hearing & await runtime.store.parked_in(chain_id, ordering_id)

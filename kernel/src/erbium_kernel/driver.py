@@ -1,0 +1,200 @@
+"""Runs the steps of all background roles of a process: one task each, woken by news, backing off from trouble, never silent."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import structlog
+
+from erbium_kernel.errors import LostLease, Unavailable
+from erbium_kernel.ports import Clock
+from erbium_kernel.progress import Progress
+from erbium_kernel.whereabouts import reason_of, trail_of
+
+NET_SECONDS = 0.5  # an idle role looks by itself this often, should every wake-up have been missed
+STANDBY_SECONDS = 1.0  # how often a role asks for a lease that another worker has
+BACK_OFF_SECONDS_MIN = 0.05
+BACK_OFF_SECONDS_MAX = 5.0
+STEP_SECONDS_MAX = 60.0  # a step that takes longer is cut and begun again; all it wrote is rolled back
+SHUTDOWN_SECONDS_MAX = 10.0  # for the steps in flight
+CANCEL_SECONDS_MAX = 2.0
+BLOCKED_SECONDS_MAX = 30.0  # trouble that lasts longer makes a role not ready
+
+log = structlog.get_logger(__name__)
+Step = Callable[[], Awaitable[Progress]]
+
+
+class Wake:
+    """News for everybody who waits; whoever is busy meanwhile does not miss it."""
+
+    def __init__(self) -> None:
+        """No news yet."""
+        self.count = 0
+        self._news = asyncio.Event()
+
+    def signal(self) -> None:
+        """Wakes all who wait now, and lets no one begin to wait who has not seen this."""
+        self.count += 1
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def wait(self, seen: int, seconds: float) -> None:
+        """Until there is news since `seen`, at most `seconds`."""
+        if self.count != seen:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """`opened()` yields the step under all it needs (a lease, a consumer), or None while another worker has the lease.
+
+    `poll_seconds`: the longest an idle role waits. `woken` False: it waits just so long, whatever the news.
+    """
+
+    name: str
+    opened: Callable[[], AbstractAsyncContextManager[Step | None]]
+    poll_seconds: float = NET_SECONDS
+    woken: bool = True
+
+
+@dataclass(slots=True)
+class RoleState:
+    """What is known about a role: for readiness, metrics and the log. Times are the machine's."""
+
+    name: str
+    since: datetime
+    kind: Literal["starting", "worked", "idle", "standby", "blocked", "crashed", "stopped"] = "starting"
+    reason: str = ""
+    operator: bool = False
+    progress_at: datetime | None = None  # the last step that came to an end without trouble
+    step_began_at: datetime | None = None  # a step is under way
+    steps_total: int = 0
+    worked_total: int = 0
+    crashes_total: int = 0
+    troubles_in_a_row: int = 0
+
+    def trouble(self, now: datetime) -> str:
+        """Why the role is not ready; empty while it is, short trouble included."""
+        if self.step_began_at and (now - self.step_began_at).total_seconds() > BLOCKED_SECONDS_MAX:
+            return f"a step has taken {(now - self.step_began_at).total_seconds():.0f} s"
+        lasting = (now - self.since).total_seconds() > BLOCKED_SECONDS_MAX
+        return self.reason if self.kind in ("blocked", "crashed") and (lasting or self.operator) else ""
+
+
+class Driver:
+    """All roles of one process. `run` ends after `stop` is set, when every step in flight has ended or its bound has passed."""
+
+    def __init__(self, roles: Sequence[Role], wake: Wake, clock: Clock, fatal: tuple[type[Exception], ...] = ()) -> None:
+        """`fatal`: errors that only a new process can cure; `run` then ends by itself and `failed` holds the error."""
+        assert len({role.name for role in roles}) == len(roles), "two roles under one name"
+        self._roles, self._wake, self._clock, self._fatal = roles, wake, clock, fatal
+        self._stop = asyncio.Event()
+        self.failed: Exception | None = None
+        self.states = {role.name: RoleState(role.name, clock.machine()) for role in roles}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Drives all roles until `stop` is set (or an error is fatal, which sets it); no other error of one role ends the others."""
+        tasks = [asyncio.create_task(self._keep(role, stop), name=role.name) for role in self._roles]
+        await stop.wait()
+        self._stop.set()
+        self._wake.signal()
+        if not tasks:
+            return
+        _, unfinished = await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS_MAX)
+        for task in unfinished:
+            log.warning("role cut off", name=task.get_name(), after_seconds=SHUTDOWN_SECONDS_MAX)
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=CANCEL_SECONDS_MAX)
+
+    async def _keep(self, role: Role, stop: asyncio.Event) -> None:
+        state = self.states[role.name]
+        while not self._stop.is_set():
+            try:
+                await self._hold(role, state)
+            except (Unavailable, LostLease, TimeoutError) as error:
+                self._note(state, "blocked", reason_of(error))
+            except self._fatal as error:
+                self.failed = error
+                log.error("role failed for good", name=role.name, reason=reason_of(error))  # noqa: TRY400  # its text may hold data
+                stop.set()
+                break
+            except Exception as error:  # noqa: BLE001  # our own bug: counted, told, tried again
+                state.crashes_total += 1
+                self._note(state, "crashed", reason_of(error))
+                log.error("role crashed", name=role.name, reason=reason_of(error), where=trail_of(error))  # noqa: TRY400  # its text may hold data
+            await self._back_off(state)
+        self._note(state, "stopped")
+
+    async def _hold(self, role: Role, state: RoleState) -> None:
+        """Steps under one lease until something is in the way that a new lease may cure."""
+        async with role.opened() as step:
+            if step is None:
+                self._note(state, "standby", "another worker has the lease")
+            while step is not None and not self._stop.is_set():
+                seen = self._wake.count
+                progress = await self._step(step, state)
+                self._note(state, progress.kind, progress.reason, operator=progress.operator)
+                if progress.kind == "blocked":
+                    await self._back_off(state)
+                elif progress.kind == "worked":
+                    await asyncio.sleep(0)
+                elif role.woken:
+                    await self._wake.wait(seen, role.poll_seconds)
+                else:
+                    await self._pause(role.poll_seconds)
+        if state.kind == "standby":
+            await self._pause(STANDBY_SECONDS)
+
+    async def _step(self, step: Step, state: RoleState) -> Progress:
+        state.step_began_at = self._clock.machine()
+        state.steps_total += 1
+        try:
+            async with asyncio.timeout(STEP_SECONDS_MAX):
+                return await step()
+        finally:
+            state.step_began_at = None
+
+    def _note(
+        self,
+        state: RoleState,
+        kind: Literal["worked", "idle", "standby", "blocked", "crashed", "stopped"],
+        reason: str = "",
+        *,
+        operator: bool = False,
+    ) -> None:
+        now = self._clock.machine()
+        well = kind not in ("blocked", "crashed")
+        was_well = state.kind not in ("blocked", "crashed")
+        if well != was_well:
+            state.since = now
+        if not well and (was_well or reason != state.reason):
+            log.warning("role blocked", name=state.name, reason=reason)
+        state.kind, state.reason, state.operator = kind, reason, operator
+        state.worked_total += kind == "worked"
+        state.progress_at = now if well else state.progress_at
+        state.troubles_in_a_row = 0 if well else state.troubles_in_a_row + 1
+
+    async def _back_off(self, state: RoleState) -> None:
+        """Longer with every trouble in a row, jittered, so that replicas do not come back in step."""
+        if state.troubles_in_a_row == 0:
+            return
+        longest = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN * 2 ** min(state.troubles_in_a_row - 1, 16))
+        await self._pause(longest * random.uniform(0.5, 1.0))  # noqa: S311  # jitter is no secret
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return

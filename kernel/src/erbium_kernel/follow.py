@@ -1,0 +1,236 @@
+"""The one follower of reactions and projections: reads the log in order, parks what fails, never lets a key overtake itself."""
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from erbium_kernel.errors import LostLease, Unavailable, Undecodable, VersionConflict
+from erbium_kernel.event import Cursor
+from erbium_kernel.ports import Clock, Lease, MoveCheckpoint, Park, ParkedRowDone, Row
+from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
+from erbium_kernel.whereabouts import reason_of
+
+READ_ROWS_MAX = 500  # rows read in one go
+RELEASED_ROWS_MAX = 50  # rows of released keys worked off in one step
+ATTEMPTS_MAX = 3  # a row that fails so often by our own fault is parked with its key
+
+LOST_RACE = "lost a race, three times in a row"
+
+log = structlog.get_logger(__name__)
+OrderedKey = tuple[UUID, UUID]  # (chain, ordering id)
+
+
+class Effect(Protocol):
+    """What following a row means: a command of ours, rows of a read table, a destroyed key."""
+
+    name: str
+    hears: frozenset[str]
+    rows_max: int  # rows whose effects may commit together
+    turns_max: int  # transactions in one step
+    aside_after_seconds: float | None  # a row whose own data is away so long waits aside; None: what is away concerns all rows
+
+    async def work(self, lease: Lease, rows: Sequence[Row], move: MoveCheckpoint) -> Cursor:
+        """The rows' effects commit together with the move; returns where the checkpoint stands now (unmoved: nothing to commit)."""
+        ...
+
+    async def work_parked(self, lease: Lease, row: Row, done: ParkedRowDone) -> None:
+        """The effect of one row of a released key; the row is done when it returns."""
+        ...
+
+
+class Follower:
+    """One subscriber at work under its lease. A driver calls `step` again and again; between two calls anything may crash."""
+
+    def __init__(self, effect: Effect, lease: Lease, clock: Clock) -> None:
+        """Nothing is read yet."""
+        self._effect, self._lease, self._clock = effect, lease, clock
+        self._at: Cursor | None = None  # the committed checkpoint
+        self._reached = Cursor()  # rows up to here are handled; not necessarily committed
+        self._rows: deque[tuple[Row, bool]] = deque()  # read and not handled yet; is it of interest?
+        self._pending: list[Park] = []
+        self._parked: Mapping[OrderedKey, bool] = {}
+        self._singly = 0  # so many rows go one by one, because one of them spoiled a batch
+        self._attempts: Counter[UUID] = Counter()
+        self._waiting_since: dict[UUID, datetime] = {}
+        self.parked_total = 0
+
+    async def step(self) -> Progress:
+        """Works off one bounded piece. Raises: Unavailable when the lease's own connection fails (take a new lease)."""
+        try:
+            if self._at is None:
+                await self._begin()
+            elif self._parked:
+                self._parked = await self._lease.parked_keys()  # only we add to it: an empty one needs no look
+            released = [key for key, let_go in self._parked.items() if let_go]
+            return await (self._work_off(released) if released else self._follow())
+        except (LostLease, VersionConflict):
+            self._at = None
+            return blocked("somebody else moved the checkpoint")
+
+    async def _begin(self) -> None:
+        self._rows.clear()
+        self._pending.clear()
+        self._parked = await self._lease.parked_keys()
+        self._at = self._reached = await self._lease.checkpoint()
+
+    async def _follow(self) -> Progress:
+        if not self._rows and not await self._read():
+            return IDLE
+        trouble = None
+        for _ in range(self._effect.turns_max):
+            batch = self._next_batch()
+            if not batch or trouble:
+                break
+            trouble = await self._work(batch)
+        await self._flush()
+        return blocked(trouble) if trouble else WORKED
+
+    async def _read(self) -> bool:
+        rows = await self._lease.read(self._reached, READ_ROWS_MAX)
+        heard = [row.envelope.event_id for row in rows if row.envelope.type in self._effect.hears]
+        skipped = await self._lease.skipped(heard) if heard else frozenset()
+        wanted = frozenset(heard) - skipped
+        self._rows.extend((row, row.envelope.event_id in wanted) for row in rows)
+        return bool(rows)
+
+    def _next_batch(self) -> list[Row]:
+        """Passes what is of no interest, parks what stands behind a parked row, and takes the rows up to the next of those."""
+        while self._rows:
+            row, wanted = self._rows[0]
+            if wanted and _key(row) not in self._parked:
+                break
+            if wanted:
+                self._pending.append(Park(row=row, reason=None))
+            self._handled(1)
+        limit = 1 if self._singly else self._effect.rows_max
+        batch: list[Row] = []
+        for row, wanted in self._rows:
+            if len(batch) == limit or (wanted and _key(row) in self._parked):
+                break
+            if wanted:
+                batch.append(row)
+        return batch
+
+    async def _work(self, batch: Sequence[Row]) -> str | None:
+        """One transaction; says what is in the way, if anything is."""
+        if self._pending:
+            await self._flush()
+        assert self._at is not None
+        try:
+            self._at = await self._effect.work(self._lease, batch, MoveCheckpoint(self._effect.name, self._at, batch[-1].cursor))
+        except LostLease:
+            raise
+        except VersionConflict:
+            return LOST_RACE
+        except Unavailable as error:
+            return await self._waited(batch[0], error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, one key waits and everybody else goes on
+            return await self._failed(batch, error)
+        self._forget(batch[0])
+        self._done_with(batch[-1])
+        return None
+
+    async def _waited(self, row: Row, error: Unavailable) -> str | None:
+        """Why aside: a patient whose key has yet to arrive must hold up nobody else; his rows are tried again in every step."""
+        if self._effect.aside_after_seconds is None:
+            return reason_of(error)
+        now = self._clock.machine()
+        since = self._waiting_since.setdefault(row.envelope.event_id, now)
+        if now - since < timedelta(seconds=self._effect.aside_after_seconds):
+            return reason_of(error)
+        await self._put_aside(Park(row=row, reason=None), released=True)
+        return None
+
+    async def _failed(self, batch: Sequence[Row], error: Exception) -> str | None:
+        if len(batch) > 1:
+            self._singly = len(batch)
+            return None
+        (row,) = batch
+        if not self._beyond_budget(row, error):
+            return reason_of(error)
+        await self._put_aside(Park(row=row, reason=reason_of(error), attempts=self._attempts[row.envelope.event_id]), released=False)
+        self._report("parked", row, error)
+        return None
+
+    async def _put_aside(self, park: Park, *, released: bool) -> None:
+        self._pending.append(park)
+        self._parked = {**self._parked, _key(park.row): released}
+        self._forget(park.row)
+        self._done_with(park.row)
+        await self._flush()
+
+    def _done_with(self, last: Row) -> None:
+        self._singly = max(0, self._singly - 1)
+        self._handled(next(n for n, (row, _) in enumerate(self._rows, start=1) if row is last))
+
+    def _handled(self, count: int) -> None:
+        for _ in range(count):
+            row, _ = self._rows.popleft()
+            self._reached = row.cursor
+
+    async def _flush(self) -> None:
+        """Commits the rows that were passed or put aside."""
+        assert self._at is not None
+        if self._reached == self._at and not self._pending:
+            return
+        await self._lease.move(self._at, self._reached, tuple(self._pending))
+        self._at = self._reached
+        self._pending.clear()
+
+    async def _work_off(self, released: Sequence[OrderedKey]) -> Progress:
+        """Rows of released keys, oldest first, before anything newer of these keys; then the log again."""
+        left, trouble = RELEASED_ROWS_MAX, None
+        for chain_id, ordering_id in released:
+            for row in await self._lease.parked_rows(chain_id, ordering_id, left):
+                if in_the_way := await self._work_parked(row):
+                    trouble = in_the_way
+                    break
+                left -= 1
+            if not left:
+                break
+        self._parked = await self._lease.parked_keys()
+        if left < RELEASED_ROWS_MAX:
+            return WORKED
+        progress = await self._follow()
+        return blocked(trouble) if trouble and progress is IDLE else progress
+
+    async def _work_parked(self, row: Row) -> str | None:
+        envelope = row.envelope
+        done = ParkedRowDone(self._effect.name, envelope.chain_id, envelope.ordering_id, envelope.event_id)
+        try:
+            await self._effect.work_parked(self._lease, row, done)
+        except LostLease:
+            raise
+        except VersionConflict:
+            return LOST_RACE
+        except Unavailable as error:
+            return reason_of(error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, this key waits and everybody else goes on
+            if self._beyond_budget(row, error):
+                await self._lease.park_again(envelope.chain_id, envelope.ordering_id, reason_of(error))
+                self._report("parked again", row, error)
+            return reason_of(error)
+        self._forget(row)
+        return None
+
+    def _beyond_budget(self, row: Row, error: Exception) -> bool:
+        self._attempts[row.envelope.event_id] += 1
+        return isinstance(error, Undecodable) or self._attempts[row.envelope.event_id] >= ATTEMPTS_MAX
+
+    def _forget(self, row: Row) -> None:
+        self._attempts.pop(row.envelope.event_id, None)
+        self._waiting_since.pop(row.envelope.event_id, None)
+
+    def _report(self, what: str, row: Row, error: Exception) -> None:
+        self._forget(row)
+        self.parked_total += 1
+        event_id = str(row.envelope.event_id)
+        log.error(what, subscriber=self._effect.name, type=row.envelope.type, event_id=event_id, reason=reason_of(error))
+
+
+def _key(row: Row) -> OrderedKey:
+    return row.envelope.chain_id, row.envelope.ordering_id

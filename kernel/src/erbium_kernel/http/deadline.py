@@ -1,0 +1,45 @@
+"""A request is answered in time, whatever becomes of its work."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from erbium_kernel.errors import Unavailable
+
+T = TypeVar("T")
+
+ABANDONED_MAX = 1_000  # pieces of work that are still ending after their answer went out; beyond, new ones are turned away
+
+_abandoned: set[asyncio.Task[Any]] = set()
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`. Raises: Unavailable when it takes longer; the work is then cancelled and ends by itself.
+
+    Why not asyncio.timeout: cancelling a query on a frozen connection waits for that connection, and with it would the caller.
+    """
+    if len(_abandoned) >= ABANDONED_MAX:
+        work.close()
+        raise Unavailable("too much unfinished work")
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        _abandon(task)
+        raise
+    if not done:
+        _abandon(task)
+        raise Unavailable("not done in time")
+    return task.result()
+
+
+def _abandon(task: asyncio.Task[Any]) -> None:
+    _abandoned.add(task)
+    task.add_done_callback(_forget)
+    task.cancel()
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled():
+        task.exception()  # marked as seen: it was answered with 503 already

@@ -1,0 +1,207 @@
+"""What every request passes, in this order: token, scope, headers, parameters, body, handler, answer."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+from fastapi import params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+from starlette.responses import Response
+
+from erbium_kernel.http.body import Page
+from erbium_kernel.http.call import Asked, Call
+from erbium_kernel.http.deadline import within
+from erbium_kernel.http.doorway import passage, respond
+from erbium_kernel.http.endpoint import Endpoint
+from erbium_kernel.http.json_body import NO_BODY, Read, body_bytes, read_json
+from erbium_kernel.http.problem import Faulty
+from erbium_kernel.http.request_headers import erbium_after, etag, idempotency_key, if_match, none_match
+from erbium_kernel.http.routes import COMMAND, QUERY, RAW, Operation
+from erbium_kernel.http.validation import parameter_fault, parameter_faults
+from erbium_kernel.identity.principal import Principal
+from erbium_kernel.identity.tokens import TokenRefused
+from erbium_kernel.runtime import Runtime
+
+AFTER_SECONDS_MAX = 2.0  # how long a GET waits for the event it names
+AFTER_MARGIN_SECONDS = 0.3  # for the waiting itself to notice
+
+Followed = Callable[[UUID, UUID, float], Awaitable[bool]]
+"""(chain, event or message id, seconds at most) -> has everything here followed it?"""
+
+
+class Bearers(Protocol):
+    """Who checks tokens."""
+
+    async def principal(self, token: str) -> Principal:
+        """Raises: TokenRefused, Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What the endpoints of one service share."""
+
+    runtime: Runtime
+    bearers: Bearers
+    engine: AsyncEngine | None
+    followed: Followed
+
+    async def asker(self, request: Request, scope: str) -> Principal:
+        """The bearer of the request's token. Raises: Faulty (401, 403), Unavailable."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Faulty("token-missing", "This address needs an access token.", headers={"WWW-Authenticate": 'Bearer realm="erbium"'})
+        try:
+            principal = await self.bearers.principal(token.strip())
+        except TokenRefused as refused:
+            raise _not_let_in(refused) from None
+        if scope not in principal.scopes:
+            wanted = f'Bearer realm="erbium", error="insufficient_scope", scope="{scope}"'
+            raise Faulty("scope-missing", f"The token lacks the scope {scope}.", headers={"WWW-Authenticate": wanted})
+        return principal
+
+
+class Guarded(APIRoute):
+    """A route of ours. FastAPI reads its path and query parameters, everything else is done here."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind the checks."""
+        assert isinstance(self.endpoint, Endpoint)
+        operation, adapter = self.endpoint.operation, self.endpoint.body
+        handler = super().get_route_handler()
+        known = frozenset(field.alias for field in get_flat_params(self.dependant) if isinstance(field.field_info, params.Query))
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await answered(request)
+            except Exception as error:  # noqa: BLE001  # mapped once, in problem_of; what it does not name is a 500 and logged
+                here = passage(request)
+                return respond(request, error).response(here.request_id.urn, here.trace_id)
+
+        async def answered(request: Request) -> Response:
+            edge: Edge = request.app.state.edge
+            passage(request).route = operation.route
+            _check_parameters(request, known)
+            if operation.scope is None:
+                return await within(operation.seconds_max, handler(request))
+            principal = await within(operation.seconds_max, edge.asker(request, operation.scope))
+            passage(request).chain_id = principal.chain_id
+            read, request = await _body(request, operation, adapter)
+            call = _call(edge, request, operation, principal, read)
+            request.state.call = call
+            if operation.kind == QUERY:
+                await _wait_for(edge, request, call)
+            response = await within(operation.seconds_max, _answered(handler, request))
+            response.headers.update(call.headers)
+            return response
+
+        return handle
+
+
+def answer_of(call: Call, operation: Operation, result: Any) -> Response:
+    """A handler's result as its response: a View, something that fits one, or a Response of its own."""
+    if isinstance(result, Response):
+        return result
+    view = _as_view(operation.response, result)
+    version = getattr(view, "version", None)
+    if isinstance(version, int) and "ETag" not in call.headers:
+        call.headers["ETag"] = etag(version)
+    return Response(TypeAdapter(type(view)).dump_json(view), operation.status, media_type="application/json")
+
+
+def _as_view(wanted: Any, result: Any) -> Any:
+    if isinstance(wanted, type) and isinstance(result, wanted):
+        return result
+    if isinstance(result, Page):
+        result = {"items": result.items, "next_cursor": result.next_cursor}
+    elif isinstance(result, BaseModel):
+        result = result.model_dump()
+    return TypeAdapter(wanted).validate_python(result)
+
+
+async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+    try:
+        response = await handler(request)
+    except RequestValidationError as error:
+        raise Faulty("request-invalid", "A parameter does not fit.", errors=parameter_faults(error.errors())) from None
+    tag = request.state.call.headers.get("ETag")
+    if request.method == "GET" and tag and none_match(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304)
+    return response
+
+
+async def _body(request: Request, operation: Operation, adapter: TypeAdapter[Any] | None) -> tuple[Read, Request]:
+    """The body, and the request as the handler gets it: a raw handler reads the bounded bytes again."""
+    if operation.kind == COMMAND:
+        return await read_json(request, adapter, operation.body_bytes_max), request
+    if operation.kind == RAW:
+        _must_be(request, operation.content_type)
+        return NO_BODY, Request(request.scope, _once(await body_bytes(request, operation.body_bytes_max)))
+    return NO_BODY, request
+
+
+def _once(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _must_be(request: Request, content_type: str) -> None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != content_type:
+        raise Faulty("content-type-wrong", f"This address takes {content_type}.")
+
+
+def _call(edge: Edge, request: Request, operation: Operation, principal: Principal, read: Read) -> Call:
+    here = passage(request)
+    asked = Asked(
+        request_id=here.request_id,
+        traceparent=here.traceparent,
+        route=operation.route,
+        status=operation.status,
+        changes=operation.changes,
+        key=idempotency_key(request.headers.get("idempotency-key")) if operation.keyed else None,
+        fingerprint=edge.runtime.vault.fingerprint(_fingerprinted(request, read)) if operation.keyed else b"",
+        if_match=if_match(request.headers.get("if-match")),
+    )
+    return Call(runtime=edge.runtime, principal=principal, asked=asked, engine=edge.engine, body=read.value)
+
+
+def _fingerprinted(request: Request, read: Read) -> bytes:
+    """Why the path: the same body for another patient is another request."""
+    return orjson.dumps(request.url.path) + read.canonical
+
+
+async def _wait_for(edge: Edge, request: Request, call: Call) -> None:
+    wanted = erbium_after(request.headers.get("erbium-after"))
+    if wanted is None:
+        return
+    waiting = edge.followed(call.principal.chain_id, wanted, AFTER_SECONDS_MAX)
+    if not await within(AFTER_SECONDS_MAX + AFTER_MARGIN_SECONDS, _awaited(waiting)):
+        call.headers["Erbium-After"] = "pending"
+
+
+async def _awaited(waiting: Awaitable[bool]) -> bool:
+    return await waiting
+
+
+def _check_parameters(request: Request, known: frozenset[str]) -> None:
+    query: Sequence[tuple[str, str]] = request.query_params.multi_items()
+    faults = [parameter_fault("query", name, "is not a parameter of this address") for name, _ in query if name not in known]
+    faults += [parameter_fault("query", name, "must not hold U+0000") for name, value in query if name in known and "\0" in value]
+    faults += [parameter_fault("path", name, "must not hold U+0000") for name, value in request.path_params.items() if "\0" in str(value)]
+    if faults:
+        raise Faulty("request-invalid", "A parameter does not fit.", errors=faults)
+
+
+def _not_let_in(refused: TokenRefused) -> Faulty:
+    told = f'Bearer realm="erbium", error="invalid_token", error_description="{refused.reason}"'
+    code = "token-expired" if refused.expired else "token-invalid"
+    return Faulty(code, f"The access token is not accepted: {refused.reason}.", headers={"WWW-Authenticate": told})

@@ -1,0 +1,64 @@
+"""What FastAPI calls: a handler with `call`, `paging` and `body` filled in by the edge."""
+
+import inspect
+import typing
+from typing import Annotated, Any
+
+from fastapi import Depends
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from erbium_kernel.http.call import Call
+from erbium_kernel.http.paging import Paging, paging_of
+from erbium_kernel.http.routes import COMMAND, Operation
+
+CALL, PAGING, BODY = "call", "paging", "body"
+
+
+def _call_of(request: Request) -> Call:
+    call: Call = request.state.call
+    return call
+
+
+_DEPENDENCIES = {Call: Annotated[Call, Depends(_call_of)], Paging: Annotated[Paging, Depends(paging_of)]}
+
+
+class Endpoint:
+    """One operation as FastAPI sees it: its signature has the path and query parameters, and not the body."""
+
+    def __init__(self, operation: Operation) -> None:
+        """Refuses a handler whose parameters cannot be filled in."""
+        self.operation = operation
+        self.__name__ = operation.name
+        self.__doc__ = operation.description
+        hints = typing.get_type_hints(operation.handler, include_extras=True)
+        parameters = inspect.signature(operation.handler).parameters.values()
+        self._call = next((parameter.name for parameter in parameters if hints.get(parameter.name) is Call), None)
+        self._takes_body = BODY in hints
+        assert not self._takes_body or operation.kind == COMMAND, f"{operation.name}: only a command has a body"
+        assert self._call or operation.scope is None, f"{operation.name}: the handler takes `call: Call`"
+        self.body: TypeAdapter[Any] | None = TypeAdapter(hints[BODY]) if self._takes_body else None
+        self.__signature__ = inspect.Signature(
+            [
+                parameter.replace(annotation=_DEPENDENCIES.get(hints[parameter.name], hints[parameter.name]), kind=parameter.KEYWORD_ONLY)
+                for parameter in parameters
+                if parameter.name != BODY
+            ]
+        )
+
+    async def __call__(self, **values: Any) -> Response:
+        """Calls the handler and turns its result into the response."""
+        from erbium_kernel.http.edge import answer_of
+
+        call: Call | None = values.get(self._call) if self._call else None
+        if self._takes_body and call is not None:
+            values[BODY] = call.body
+        result = await self.operation.handler(**values)
+        if call is None:
+            return result if isinstance(result, Response) else _public(self.operation, result)
+        return answer_of(call, self.operation, result)
+
+
+def _public(operation: Operation, result: Any) -> Response:
+    return Response(TypeAdapter(operation.response).dump_json(result), operation.status, media_type="application/json")

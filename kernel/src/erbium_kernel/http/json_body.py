@@ -1,0 +1,97 @@
+"""The body of a command: read with bounds, parsed once, checked strictly, and reduced to what its fingerprint is taken of."""
+
+import asyncio
+from email.message import Message
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from erbium_kernel.http.problem import Faulty
+from erbium_kernel.http.validation import body_faults, fault, nul_pointers
+
+BODY_SECONDS_MAX = 20.0  # for all of it: a slow sender does not hold a connection for ever
+
+
+class Read(NamedTuple):
+    """`value`: the validated body; `canonical`: the same for every spelling of the same JSON."""
+
+    value: Any
+    canonical: bytes
+
+
+NO_BODY = Read(None, b"{}")
+
+
+async def body_bytes(request: Request, limit_bytes: int) -> bytes:
+    """The whole body. Raises: Faulty (413 beyond the limit, 408 beyond the time)."""
+    too_large = Faulty("body-too-large", f"A body here has at most {limit_bytes} bytes.", headers={"Connection": "close"})
+    announced = request.headers.get("content-length", "0")
+    if not announced.isdecimal() or int(announced) > limit_bytes:
+        raise too_large
+    chunks, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError:
+        raise Faulty("body-too-slow", f"A body has to arrive within {BODY_SECONDS_MAX:g} seconds.") from None
+    except ClientDisconnect:
+        raise Faulty("body-too-slow", "The connection ended before the body did.") from None
+    return b"".join(chunks)
+
+
+async def read_json(request: Request, adapter: TypeAdapter[Any] | None, limit_bytes: int) -> Read:
+    """The validated body of a command; `adapter` None = the command has none, so nothing or `{}` may be sent.
+
+    Raises: Faulty (413, 408, 415, 422).
+    """
+    raw = await body_bytes(request, limit_bytes)
+    if not raw and adapter is None:
+        return NO_BODY
+    _must_be_json(request)
+    parsed = _parsed(raw)
+    if adapter is None:
+        if parsed != {}:
+            raise _unfit([fault("", "must be absent or {}: this command has no body")])
+        return NO_BODY
+    try:
+        value = adapter.validate_json(raw, strict=True)
+    except ValidationError as error:
+        raise _unfit(body_faults(error.errors(include_url=False), parsed)) from None
+    except RecursionError:
+        raise _unfit([fault("", "is nested too deep")]) from None
+    if b"\\u0000" in raw:
+        _no_nul(parsed)
+    return Read(value, orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS))
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Faulty("json-malformed", f"Reading stopped at line {error.lineno}, column {error.colno}.") from None
+
+
+def _must_be_json(request: Request) -> None:
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
+    charset = str(header.get_param("charset", "utf-8")).lower()
+    is_json = header.get_content_type() == "application/json" and charset in ("utf-8", "utf8")
+    if not is_json or request.headers.get("content-encoding", "identity") != "identity":
+        raise Faulty("content-type-wrong", "This address takes application/json in UTF-8, uncompressed.")
+
+
+def _no_nul(parsed: Any) -> None:
+    places = nul_pointers(parsed)
+    if places:
+        raise _unfit([fault(place, "must not hold U+0000") for place in places])
+
+
+def _unfit(errors: list[dict[str, str]]) -> Faulty:
+    places = "one place" if len(errors) == 1 else f"{len(errors)} places"
+    return Faulty("request-invalid", f"The body does not fit its schema in {places}.", errors=errors)

@@ -1,0 +1,78 @@
+"""Numbers that operations watches: how far behind each subscriber is, what is parked, what is due, what holds readers back."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from erbium_kernel.event import Cursor
+from erbium_kernel.observing import metrics
+from erbium_kernel.ports import Clock
+from erbium_kernel.progress import IDLE, Progress
+from erbium_kernel.projecting import transaction
+from erbium_kernel.relay import SUBSCRIBER
+
+LAG_EVENTS_COUNTED_MAX = 10_000
+
+_AFTER = "(l.epoch, l.tx, l.position) > (:epoch, CAST(CAST(:tx AS text) AS xid8), :position)"
+_CHECKPOINTS = text("SELECT subscriber, epoch, tx::text::bigint, position FROM checkpoints")
+_OLDEST = text(f"SELECT l.recorded_at FROM log l WHERE {_AFTER} ORDER BY l.epoch, l.tx, l.position LIMIT 1")  # noqa: S608  # constants
+_TO_PUBLISH = text(
+    f"SELECT count(*), min(recorded_at) FROM (SELECT recorded_at FROM log l WHERE {_AFTER} AND origin IS NULL "  # noqa: S608
+    "ORDER BY l.epoch, l.tx, l.position LIMIT :most) AS waiting"
+)
+_PARKED = text("SELECT subscriber, count(*) FROM parked_keys GROUP BY subscriber")
+_OVERDUE = text("SELECT count(*) FROM timers WHERE due_at <= :now")
+_HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+
+
+class Measures:
+    """Asks the database now and then; each question is bounded."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, subscribers: Sequence[str]) -> None:
+        """`engine` connects as `work`, which sees all chains."""
+        self._engine, self._clock, self._subscribers = engine, clock, subscribers
+        self._horizon: tuple[int, datetime] | None = None
+
+    async def step(self) -> Progress:
+        """Takes all measures once. Raises: Unavailable."""
+        async with transaction(self._engine) as connection:
+            places = {name: Cursor(*place) for name, *place in await connection.execute(_CHECKPOINTS)}
+            for name in self._subscribers:
+                await self._lag(connection, name, places.get(name, Cursor()))
+            await self._relay(connection, places.get(SUBSCRIBER, Cursor()))
+            parked = Counter({name: count for name, count in await connection.execute(_PARKED)})
+            for name in (*self._subscribers, SUBSCRIBER):
+                metrics.parked_keys(name, parked[name])
+            metrics.timers_overdue((await connection.execute(_OVERDUE, {"now": self._clock.now()})).scalar_one())
+        async with transaction(self._engine) as connection:  # a snapshot without our own transaction in it
+            self._held_back(*(await connection.execute(_HORIZON)).one())
+        return IDLE
+
+    async def _lag(self, connection: AsyncConnection, name: str, place: Cursor) -> None:
+        recorded_at = (await connection.execute(_OLDEST, _place(place))).scalar_one_or_none()
+        metrics.follow_lag(name, self._age(recorded_at))
+
+    async def _relay(self, connection: AsyncConnection, place: Cursor) -> None:
+        count, recorded_at = (await connection.execute(_TO_PUBLISH, {**_place(place), "most": LAG_EVENTS_COUNTED_MAX})).one()
+        metrics.relay_lag(count, self._age(recorded_at))
+
+    def _age(self, recorded_at: datetime | None) -> float:
+        """On the clock that the log is written by; zero if there is nothing."""
+        return 0.0 if recorded_at is None else max(0.0, (self._clock.now() - recorded_at).total_seconds())
+
+    def _held_back(self, oldest: int, next_: int) -> None:
+        """How long readers have not got past the same open transaction. Why so: `work` may not see other roles' transactions."""
+        now = self._clock.machine()
+        if oldest == next_:
+            self._horizon = None
+        elif self._horizon is None or self._horizon[0] != oldest:
+            self._horizon = (oldest, now)
+        metrics.oldest_transaction((now - self._horizon[1]).total_seconds() if self._horizon else 0.0)
+
+
+def _place(place: Cursor) -> dict[str, Any]:
+    return {"epoch": place.epoch, "tx": str(place.tx), "position": place.position}

@@ -1,0 +1,160 @@
+"""One process of a service, from its start to its orderly end: verified, serving, told to stop, drained."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Literal
+
+import structlog
+from starlette.types import ASGIApp
+
+from erbium_kernel.driver import Driver
+from erbium_kernel.errors import Unavailable
+from erbium_kernel.http.app import About, create_app
+from erbium_kernel.identity.key_set import KeySet, over_http
+from erbium_kernel.identity.tokens import Verifier
+from erbium_kernel.observing.health import Check, Health
+from erbium_kernel.observing.logs import configure_logs
+from erbium_kernel.observing.serving import observing_app, serving
+from erbium_kernel.roles import clock_role, work_roles
+from erbium_kernel.running import Running, running
+from erbium_kernel.service import Service
+from erbium_kernel.settings import NEEDS, Settings
+from erbium_kernel.topic.declared import ensure
+from erbium_kernel.topic.kafka import StuckConsumer, calm_aiokafka
+from erbium_kernel.verifying import check_revision, verify
+from erbium_kernel.whereabouts import reason_of
+
+Kind = Literal["api", "work", "all"]
+START_SECONDS_MAX = 60.0  # for a database that starts beside us; what is away longer ends the process with a sentence
+START_POLL_SECONDS = 0.5
+EXIT_SECONDS_MAX = 19.0  # from SIGTERM on; then the process ends itself, so that nobody needs SIGKILL
+KAFKA_SECONDS_MAX = 5.0  # a broker that is away at the start is met by relay and intake, which wait for it
+
+log = structlog.get_logger(__name__)
+
+
+async def serve(service: Service, settings: Settings, kind: Kind) -> int:
+    """Runs until SIGTERM or SIGINT, then drains. Returns the exit code: 0, or 1 after an error that only a new process can cure.
+
+    Raises: SettingsUnfit, SecretsMissing, Unfit, TopicsDiffer, PortTaken, Unavailable: each with a sentence, before anything is served.
+    """
+    settings.need(*NEEDS[kind])
+    configure_logs(service=service.name, role=kind, level=settings.log_level)
+    calm_aiokafka()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _told_to_stop, stop, number)
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(running(service, settings, api=kind != "work", work=kind != "api"))
+        if not await _or_stopped(stop, _verified(opened)):
+            return 0
+        roles = clock_role(opened) + (work_roles(opened) if opened.work_engine else [])
+        driver = Driver(roles, opened.wake, opened.runtime.clock, fatal=(StuckConsumer,))
+        database = {"database": _database_check(opened)}
+        inward, outward = Health({**database, **_role_checks(driver, opened)}), Health(database)
+        driving = asyncio.create_task(driver.run(stop))
+        stack.push_async_callback(_ended, driving)
+        metrics_port = await stack.enter_async_context(serving(observing_app(inward), settings.metrics_host, settings.metrics_port))
+        if opened.api_engine is not None:
+            app = api_app(opened, outward)
+            http_port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
+            log.info("serving", host=settings.http_host, port=http_port)
+        for health in (inward, outward):
+            health.started()
+        log.info("started", kind=kind, build=settings.build, port=metrics_port)
+        await stop.wait()
+        for health in (inward, outward):
+            health.drain()
+    log.info("stopped", kind=kind)
+    return 1 if driver.failed else 0
+
+
+def api_app(opened: Running, health: Health) -> ASGIApp:
+    """The service's HTTP application, with the health endpoints beside it."""
+    settings, clock = opened.settings, opened.runtime.clock
+    verifier = Verifier(KeySet(over_http(settings.jwks), clock), issuer=settings.issuer, audience=settings.audience, clock=clock)
+    about = About(build=settings.build, token_url=f"{settings.issuer.rstrip('/')}/token", development=settings.development)
+    app = create_app(opened.service, opened.runtime, opened.api_engine, verifier, about=about)
+    app.router.routes[:0] = health.routes()
+    return app
+
+
+async def _verified(opened: Running) -> bool:
+    """Raises: Unfit, TopicsDiffer; Unavailable when the database stays away."""
+    for engine in (opened.api_engine, opened.work_engine):
+        if engine is not None:
+            await _patiently(lambda engine=engine: verify(engine, opened.service.name))  # type: ignore[misc]
+    topics_file = opened.settings.topics_file
+    if opened.work_engine is not None and topics_file is not None:
+        try:
+            async with asyncio.timeout(KAFKA_SECONDS_MAX):
+                await ensure(opened.settings.kafka, topics_file)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("Kafka is away, relay and intake will wait for it", reason=reason_of(error))
+    return True
+
+
+async def _patiently(ask: Callable[[], Awaitable[None]]) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + START_SECONDS_MAX
+    while True:
+        try:
+            return await ask()
+        except Unavailable as error:
+            if loop.time() > end:
+                raise
+            log.warning("waiting for the database", reason=reason_of(error))
+            await asyncio.sleep(START_POLL_SECONDS)
+
+
+async def _or_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, bool]) -> bool:
+    """What `work` says; False if the process is told to stop meanwhile."""
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        return await task
+    task.cancel()
+    await asyncio.wait({task})
+    return False
+
+
+def _database_check(opened: Running) -> Check:
+    engine = opened.api_engine or opened.work_engine
+    assert engine is not None, "a process has at least one role"
+
+    async def check() -> str | None:
+        return await check_revision(engine, opened.service.name)
+
+    return check
+
+
+def _role_checks(driver: Driver, opened: Running) -> dict[str, Check]:
+    def of(name: str) -> Check:
+        async def check() -> str | None:
+            return driver.states[name].trouble(opened.runtime.clock.machine()) or None
+
+        return check
+
+    return {name: of(name) for name in driver.states}
+
+
+async def _ended(driving: asyncio.Task[None]) -> None:
+    await asyncio.wait({driving})
+
+
+def _told_to_stop(stop: asyncio.Event, number: int) -> None:
+    if stop.is_set():
+        return
+    log.info("stopping", signal=signal.Signals(number).name)
+    stop.set()
+    asyncio.get_running_loop().call_later(EXIT_SECONDS_MAX, _end_now)
+
+
+def _end_now() -> None:
+    """Something does not end within its own bound: what is committed is safe, and a new process goes on from there."""
+    log.error("did not stop in time", after_seconds=EXIT_SECONDS_MAX)
+    os._exit(1)

@@ -1,0 +1,106 @@
+"""What one process of a service works with, opened in order and closed in the opposite one."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from erbium_kernel.clock import ShiftedClock, SystemClock, SystemIds
+from erbium_kernel.codec import Codec
+from erbium_kernel.driver import Wake
+from erbium_kernel.log.postgres import PostgresStore
+from erbium_kernel.migrating import sqlalchemy_url
+from erbium_kernel.ports import Append, Slice, Store, TakenIn
+from erbium_kernel.runtime import Runtime
+from erbium_kernel.service import Service
+from erbium_kernel.settings import Settings
+from erbium_kernel.vault import Secrets, Vault
+
+CONNECT_SECONDS_MAX = 2.0
+API_CONNECTIONS_MAX = 8
+API_SECONDS_MAX = 1.5  # waiting for a connection, and for each answer on it
+WORK_CONNECTIONS_MAX = 6
+WORK_SECONDS_MAX = 65.0  # above the server's own transaction_timeout of the role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """One process. `api_engine`, `work_engine`: read tables as that role, None where this process has not got it."""
+
+    service: Service
+    settings: Settings
+    runtime: Runtime
+    wake: Wake
+    api_engine: AsyncEngine | None
+    work_engine: AsyncEngine | None
+
+
+class Waking:
+    """A store that tells everybody who waits when something new is in it."""
+
+    def __init__(self, store: Store, wake: Wake) -> None:
+        """`store` does all the work."""
+        self._store, self._wake = store, wake
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the store's."""
+        return getattr(self._store, name)
+
+    async def append(self, work: Append) -> int:
+        """See `ports.Store.append`."""
+        version = await self._store.append(work)
+        self._wake.signal()
+        return version
+
+    async def take_in(self, part: Slice) -> TakenIn:
+        """See `ports.Store.take_in`."""
+        taken = await self._store.take_in(part)
+        self._wake.signal()
+        return taken
+
+
+def codec_of(service: Service) -> Codec:
+    """Everything that this service has ever stored."""
+    return Codec([decider.events for decider in service.deciders], service.heard)
+
+
+@asynccontextmanager
+async def running(service: Service, settings: Settings, *, api: bool, work: bool) -> AsyncIterator[Running]:
+    """Opens what these roles need and no more; nothing is connected before its first use. Raises: SettingsUnfit, SecretsMissing."""
+    api_url = settings.need("database_api_url").database_api_url if api else None
+    work_url = settings.need("database_work_url").database_work_url if work else None
+    secrets_dir = settings.need("secrets_dir").secrets_dir
+    assert secrets_dir is not None
+    clock, ids, wake = ShiftedClock() if settings.development else SystemClock(), SystemIds(), Wake()
+    async with AsyncExitStack() as stack:
+        opened = await PostgresStore.open(service=service.package, api_url=api_url, work_url=work_url, clock=clock)
+        store = cast(Store, Waking(await stack.enter_async_context(opened), wake))
+        vault = Vault(store, Secrets.read(secrets_dir), clock=clock, ids=ids, owns_keys=service.owns_keys)
+        runtime = Runtime(
+            service=service.name, store=store, clock=clock, ids=ids, codec=codec_of(service), vault=vault, publishes=service.publishes
+        )
+        yield Running(
+            service=service,
+            settings=settings,
+            runtime=runtime,
+            wake=wake,
+            api_engine=_engine(stack, api_url, API_CONNECTIONS_MAX, API_SECONDS_MAX),
+            work_engine=_engine(stack, work_url, WORK_CONNECTIONS_MAX, WORK_SECONDS_MAX),
+        )
+
+
+def _engine(stack: AsyncExitStack, url: str | None, connections_max: int, seconds_max: float) -> AsyncEngine | None:
+    if url is None:
+        return None
+    engine = create_async_engine(
+        sqlalchemy_url(url),
+        pool_size=connections_max,
+        max_overflow=0,
+        pool_timeout=min(seconds_max, API_SECONDS_MAX),
+        connect_args={"timeout": CONNECT_SECONDS_MAX, "command_timeout": seconds_max},
+        hide_parameters=True,
+    )
+    stack.push_async_callback(engine.dispose)
+    return engine

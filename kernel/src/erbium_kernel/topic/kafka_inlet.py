@@ -1,0 +1,293 @@
+"""The reading side on Kafka: positions are the caller's, a silent consumer is found out, a lost position is never guessed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from erbium_kernel.errors import Unavailable
+from erbium_kernel.ports import OffsetGone, Received
+
+REQUEST_TIMEOUT_MS: Final = 10_000
+SESSION_TIMEOUT_MS: Final = 10_000  # a member that died is replaced after this
+HEARTBEAT_INTERVAL_MS: Final = 3_000
+METADATA_AGE_MS_MAX: Final = 5_000  # how late a topic that was missing is noticed; with the default of 5 minutes we would look idle
+START_SECONDS: Final = 15.0
+CLOSE_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 10.0  # for one question (cluster id, end offsets)
+PARTITION_FETCH_BYTES_MAX: Final = 1024 * 1024  # compressed, for each assigned partition
+UNPLACED_WAIT_SECONDS: Final = 0.05  # a poll without any position, while the group shares out
+POLL_GRACE_SECONDS: Final = 1.0  # beyond the caller's wait; then the poll found nothing
+SILENT_SECONDS: Final = 15.0  # nothing from the broker for this long: ask whether it is there
+STUCK_SECONDS: Final = 45.0  # after that, the broker answering, but the consumer getting nothing: build a new one
+HINT_SECONDS: Final = 10.0  # between two commits of the hint
+HINT_WAIT_SECONDS: Final = 1.0
+
+Place = tuple[str, int]
+NOWHERE: Final = TopicPartition("", -1)
+
+log = logging.getLogger(__name__)
+
+
+class StuckConsumer(Exception):
+    """Kafka answers, and yet two consumers in a row got nothing: this process ends, the orchestrator starts another one."""
+
+
+class _Flags(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """What happened to the assignment. Why only flags: errors here are swallowed, and a lock here deadlocks with the poll."""
+
+    def __init__(self) -> None:
+        self.changed = False
+        self.sharing_out = True
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        self.changed = self.sharing_out = True
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        self.changed, self.sharing_out = True, False
+
+
+class KafkaInlet:
+    """One consumer of a group, built anew when it is broken. Use from one task.
+
+    Why always seek: with any `auto_offset_reset` but "none" a position outside the topic is a silent restart or a silent gap.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        group: str,
+        topics: Collection[str],
+        *,
+        instance: str | None = None,
+        partition_fetch_bytes: int = PARTITION_FETCH_BYTES_MAX,
+        security: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`instance`: a stable name of this replica makes it a static member. `security`: aiokafka's own options."""
+        self._connection = {"bootstrap_servers": bootstrap, "request_timeout_ms": REQUEST_TIMEOUT_MS, **(security or {})}
+        self._membership = {"group_id": group, "group_instance_id": instance, "max_partition_fetch_bytes": partition_fetch_bytes}
+        self._topics = sorted(topics)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._flags = _Flags()
+        self._placed: set[TopicPartition] = set()
+        self._alive_at = 0.0  # loop time of the newest sign that the broker serves us
+        self._asked_at = 0.0
+        self._stuck_since: float | None = None  # since then the broker has answered questions, but no fetch
+        self._hinted_at = 0.0
+        self.rebuilt = 0  # consumers given up since the broker last served one
+        self.hints_failed = 0
+
+    async def cluster_id(self) -> str:
+        """The id of the cluster at this address. Raises: Unavailable."""
+        admin = AIOKafkaAdminClient(**self._connection)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await admin.start()
+                return str((await admin.describe_cluster())["cluster_id"])
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        finally:
+            await _closed(admin.close())
+
+    async def assigned(self) -> frozenset[Place]:
+        """Partitions that are ours and were given no position since they became ours. Raises: Unavailable."""
+        consumer = await self._ready()
+        self._forget_after_sharing_out()
+        if self._flags.sharing_out:
+            return frozenset()
+        return frozenset((tp.topic, tp.partition) for tp in consumer.assignment() - self._placed)
+
+    async def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Read on from `offset`; a partition that has gone to another member meanwhile is left alone."""
+        place = TopicPartition(topic, partition)
+        consumer = await self._ready()
+        if self._flags.sharing_out:
+            return
+        try:
+            consumer.seek(place, offset)
+            self._placed.add(place)
+        except IllegalStateError:
+            self._placed.discard(place)
+
+    async def poll(self, limit: int, wait_seconds: float) -> Sequence[Received]:
+        """What has arrived for the partitions that have a position.
+
+        After any error, and when partitions were shared out meanwhile, every position counts as lost: seek again.
+        Raises: Unavailable; OffsetGone; StuckConsumer.
+        """
+        consumer = await self._ready()
+        found = await self._fetched(consumer, limit, wait_seconds)
+        if self._forget_after_sharing_out():
+            return []
+        if found:
+            self._serves()
+        elif _now() - self._alive_at > SILENT_SECONDS:
+            await self._look_after(consumer)
+        return found
+
+    async def end_offsets(self) -> Mapping[Place, int]:
+        """One past the newest record of each assigned partition. Raises: Unavailable."""
+        consumer = await self._ready()
+        places = consumer.assignment()
+        if not places:
+            return {}
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                ends = await consumer.end_offsets(places)
+        except (KafkaError, TimeoutError) as error:
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        return {(tp.topic, tp.partition): end for tp, end in ends.items()}
+
+    async def hint(self, positions: Mapping[Place, int]) -> None:
+        """Commits the positions for operators' tools, at most once in `HINT_SECONDS`. An error is counted and forgotten."""
+        if self._consumer is None or _now() - self._hinted_at < HINT_SECONDS:
+            return
+        self._hinted_at = _now()
+        ours = {tp: positions[tp.topic, tp.partition] for tp in self._placed if (tp.topic, tp.partition) in positions}
+        try:
+            async with asyncio.timeout(HINT_WAIT_SECONDS):
+                await self._consumer.commit(ours)
+        except (KafkaError, TimeoutError):  # a commit during a rebalance fails by design
+            self.hints_failed += 1
+
+    async def close(self) -> None:
+        """Leaves the group; returns within seconds even if the broker is away."""
+        await self._drop()
+
+    def silent_seconds(self) -> float:
+        """Since the broker last served this consumer; for health and metrics."""
+        return _now() - self._alive_at
+
+    async def _ready(self) -> AIOKafkaConsumer:
+        if self._consumer is not None:
+            return self._consumer
+        self._flags, self._alive_at, self._stuck_since = _Flags(), _now(), None
+        consumer = _consumer(self._connection, self._membership)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await consumer.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        else:
+            self._consumer = consumer
+        finally:
+            if self._consumer is None:
+                await _closed(consumer.stop())
+        # Only now: start() of a consumer that has topics waits for its assignment without an end.
+        consumer.subscribe(topics=self._topics, listener=self._flags)
+        return consumer
+
+    async def _drop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        self._placed.clear()
+        if consumer is not None:
+            await _closed(consumer.stop())
+
+    async def _fetched(self, consumer: AIOKafkaConsumer, limit: int, wait_seconds: float) -> list[Received]:
+        """Only of placed partitions: the others may have started at the committed hint. Without any, the group's health is asked."""
+        wait = wait_seconds if self._placed else min(wait_seconds, UNPLACED_WAIT_SECONDS)
+        try:
+            async with asyncio.timeout(wait + POLL_GRACE_SECONDS):
+                drained = await consumer.getmany(*(self._placed or {NOWHERE}), timeout_ms=int(wait * 1000), max_records=limit)
+        except TimeoutError:  # the group is sharing out: getmany() then waits without an end
+            return []
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+            if self._flags.changed or self._flags.sharing_out:
+                return []  # about the new assignment's own guess, not about a position of ours
+            self._placed.clear()
+            raise _gone(error.args[0]) from error
+        except KafkaError as error:
+            await self._drop()
+            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        return [_received(record) for records in drained.values() for record in records]
+
+    def _forget_after_sharing_out(self) -> bool:
+        """Partitions that were shared out again have no position, even those that came back to us."""
+        changed, self._flags.changed = self._flags.changed, False
+        if changed:
+            self._placed.clear()
+        return changed
+
+    async def _look_after(self, consumer: AIOKafkaConsumer) -> None:
+        """The watchdog. Why: a consumer whose group task died looks like an idle one; it never raises.
+
+        Raises: Unavailable if the broker does not answer either; StuckConsumer the second time.
+        """
+        if not self._silent(consumer):
+            self._serves()
+            return
+        if _now() - self._asked_at < SILENT_SECONDS:
+            return
+        self._asked_at, stuck_since, self._stuck_since = _now(), self._stuck_since, None
+        await self.cluster_id()
+        self._stuck_since = _now() if stuck_since is None else stuck_since
+        if _now() - self._stuck_since < STUCK_SECONDS:
+            return
+        log.error("Kafka answers, but this consumer got nothing for %.0f s; building a new one", self.silent_seconds())
+        await self._drop()
+        self.rebuilt += 1
+        if self.rebuilt > 1:
+            raise StuckConsumer("Kafka answers, but two consumers in a row got nothing")
+
+    def _serves(self) -> None:
+        self._alive_at, self._stuck_since, self.rebuilt = _now(), None, 0
+
+    def _silent(self, consumer: AIOKafkaConsumer) -> bool:
+        """Is the group still sharing out, or some partition of ours without any answered fetch (an empty one too) for a while?
+
+        Why not by lag: on a compacted topic the end may be past everything that is left to read.
+        """
+        if self._flags.sharing_out:
+            return True
+        since = (time.time() - SILENT_SECONDS) * 1000
+        return any((consumer.last_poll_timestamp(tp) or 0) < since for tp in self._placed & consumer.assignment())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _consumer(connection: Mapping[str, Any], membership: Mapping[str, Any]) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        auto_offset_reset="none",
+        enable_auto_commit=False,
+        # A class of its own for each consumer: the assignor keeps its memory in class attributes.
+        partition_assignment_strategy=(type("StickyOfOneConsumer", (StickyPartitionAssignor,), {}),),
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=HEARTBEAT_INTERVAL_MS,
+        metadata_max_age_ms=METADATA_AGE_MS_MAX,
+        **connection,
+        **membership,
+    )
+
+
+async def _closed(closing: Any) -> None:
+    """Whatever it takes, it is given no longer than this."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await closing
+    except (KafkaError, TimeoutError, OSError) as error:
+        log.warning("a Kafka client did not close cleanly: %s", type(error).__name__)
+
+
+def _gone(lost: Any) -> OffsetGone:
+    """`lost`: a partition, or one partition -> its position."""
+    place, position = next(iter(lost.items())) if isinstance(lost, dict) else (lost, None)
+    return OffsetGone(place.topic, place.partition, position)
+
+
+def _received(record: Any) -> Received:
+    return Received(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+    )

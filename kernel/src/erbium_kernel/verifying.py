@@ -1,0 +1,54 @@
+"""Before a process serves: is the schema the one this code needs, and does the database really keep the chains apart?"""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from erbium_kernel.migrating import VERSION_TABLE, head, package_of
+from erbium_kernel.projecting import transaction
+
+_VERSION_TABLE_THERE = text(f"SELECT to_regclass('{VERSION_TABLE}') IS NOT NULL")
+_VERSION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
+_ROLE = text("SELECT rolname, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+# Tables that this role may touch; partitions are reached through their parent, whose policies then hold.
+_OPEN_TABLES = text(
+    "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'chain_id' AND NOT a.attisdropped "
+    "WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace "
+    "AND has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE') AND NOT (c.relrowsecurity AND c.relforcerowsecurity) "
+    "ORDER BY c.relname"
+)
+
+
+class Unfit(RuntimeError):
+    """The database is not what this code needs; the message says what to do."""
+
+
+async def check_revision(engine: AsyncEngine, service: str) -> str | None:
+    """None if the schema is at this code's revision, else a sentence. Raises: Unavailable."""
+    needed = head(service)
+    async with transaction(engine) as connection:
+        there = (await connection.execute(_VERSION_TABLE_THERE)).scalar_one()
+        found = (await connection.execute(_VERSION)).scalar_one_or_none() if there else None
+    if found == needed:
+        return None
+    how = f"run `python -m {package_of(service)} migrate` with the owner's URL"
+    return f"The database of {service} is at revision {found or 'none'}, this code needs {needed}: {how}."
+
+
+async def check_isolation(engine: AsyncEngine) -> str | None:
+    """None if row-level security is in force for this role on every table with a chain, else a sentence. Raises: Unavailable."""
+    async with transaction(engine) as connection:
+        role, bypasses = (await connection.execute(_ROLE)).one()
+        open_tables = [name for (name,) in await connection.execute(_OPEN_TABLES)]
+    if bypasses:
+        return f"The database role {role} bypasses row-level security: connect as a role that is NOSUPERUSER NOBYPASSRLS."
+    if open_tables:
+        names = ", ".join(open_tables)
+        return f"Row-level security is not in force on {names}: a migration must call secure(op, service, table) for each."
+    return None
+
+
+async def verify(engine: AsyncEngine, service: str) -> None:
+    """Raises: Unfit with a sentence; Unavailable."""
+    for sentence in (await check_revision(engine, service), await check_isolation(engine)):
+        if sentence:
+            raise Unfit(sentence)

@@ -1,0 +1,7 @@
+"""`python -m device_telemetry api|work|all|migrate|rebuild|parked`."""
+
+from device_telemetry.wiring import SERVICE
+from erbium_kernel.service import main
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,1 @@
+"""A clearance as this service heard it; here it is decided whether a treatment may open."""

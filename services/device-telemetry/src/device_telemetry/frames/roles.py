@@ -1,0 +1,80 @@
+"""The background roles that only this service has: frames off the topic, treatments told, treatments looked at again."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from device_telemetry.frames.consumer import FRAMES_TOPIC, GROUP, FramesConsumer
+from device_telemetry.frames.settling import LOOKING_AGAIN, SETTLING, LookingAgain, Settling
+from device_telemetry.rulebook import RULES
+from erbium_kernel.driver import Role, Step
+from erbium_kernel.follow import Follower
+from erbium_kernel.migrating import sqlalchemy_url
+from erbium_kernel.ports import Lease
+from erbium_kernel.running import CONNECT_SECONDS_MAX, WORK_SECONDS_MAX, Running
+from erbium_kernel.topic.kafka import KafkaInlet
+
+CONNECTIONS_MAX: Final = 2  # of each role
+PARTITION_FETCH_BYTES_MAX: Final = 256 * 1024  # compressed, of each of 24 partitions; a larger record still comes, alone
+
+
+@asynccontextmanager
+async def frames_engine(running: Running) -> AsyncIterator[AsyncEngine]:
+    """The database as the role `frames`. Raises: SettingsUnfit if its address is not set."""
+    engine = create_async_engine(
+        sqlalchemy_url(running.settings.need("database_frames_url").database_frames_url),
+        pool_size=CONNECTIONS_MAX,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS_MAX,
+        connect_args={"timeout": CONNECT_SECONDS_MAX, "command_timeout": WORK_SECONDS_MAX},
+        hide_parameters=True,
+    )
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def frames_role(running: Running) -> Role:
+    """Stores frames; replicas share the topic's partitions."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Step | None]:
+        inlet = KafkaInlet(running.settings.kafka, GROUP, [FRAMES_TOPIC], partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX)
+        try:
+            async with frames_engine(running) as engine:
+                yield FramesConsumer(running.runtime, engine, inlet, running.wake.signal).step
+        finally:
+            await inlet.close()
+
+    return Role(name="frames", opened=opened, poll_seconds=0.0, woken=False)  # its own step waits for Kafka
+
+
+def settling_role(running: Running) -> Role:
+    """Tells treatments what their frames have come to; one worker at a time."""
+    return _leased(running, SETTLING, lambda engine, _: Settling(running.runtime, engine, RULES).step)
+
+
+def looking_again_role(running: Running) -> Role:
+    """Looks at a treatment again when time or its operator says so; one worker at a time."""
+
+    def made(engine: AsyncEngine, lease: Lease) -> Step:
+        effect = LookingAgain(Settling(running.runtime, engine, RULES))
+        return Follower(effect, lease, running.runtime.clock).step
+
+    return _leased(running, LOOKING_AGAIN, made)
+
+
+def _leased(running: Running, name: str, made: Callable[[AsyncEngine, Lease], Step]) -> Role:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Step | None]:
+        async with running.runtime.store.lease(name) as lease:
+            if lease is None:
+                yield None
+                return
+            async with frames_engine(running) as engine:
+                yield made(engine, lease)
+
+    return Role(name=name, opened=opened)

@@ -1,0 +1,122 @@
+"""From stored frames to what a treatment's stream is told: read what is kept, decide what follows, execute it, tick it off."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+from uuid import UUID, uuid5
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from device_telemetry.frames.consequences import Kept, commands
+from device_telemetry.frames.consumer import FRAMES_TOPIC
+from device_telemetry.frames.guard import Finding
+from device_telemetry.projections import storing_frames
+from device_telemetry.projections.stored_frames import kept
+from device_telemetry.rules import Rules
+from device_telemetry.treatment.decide import TREATMENT
+from device_telemetry.treatment.state import Running, Unopened
+from erbium_kernel.errors import Rejected, Unavailable
+from erbium_kernel.event import Actor, Cursor
+from erbium_kernel.execute import Cause, execute, state_of
+from erbium_kernel.ports import Lease, MoveCheckpoint, ParkedRowDone, Row
+from erbium_kernel.progress import IDLE, WORKED, Progress
+from erbium_kernel.runtime import Runtime
+
+SETTLING: Final = "device-telemetry.settling"
+LOOKING_AGAIN: Final = "device-telemetry.look-again"
+TREATMENTS_PER_STEP_MAX: Final = 50
+NOTHING_WAITS_SECONDS_MAX: Final = 30.0  # machine time since every partition was seen to have nothing waiting
+PATIENCE_SECONDS: Final = 2.0  # then the treatment waits aside, and others go on
+
+
+class FramesWait(Unavailable):
+    """Frames are still waiting on the topic, so nothing can be concluded from silence."""
+
+
+class Settling:
+    """Tells treatments what their frames have come to. Repeating it changes nothing."""
+
+    def __init__(self, runtime: Runtime, engine: AsyncEngine, rules: Rules, *, topic: str = FRAMES_TOPIC) -> None:
+        """`engine` connects as the role `frames`."""
+        self._runtime, self._engine, self._topic = runtime, engine, topic
+        self._areas_cm2 = rules.zones.areas_cm2
+
+    async def step(self) -> Progress:
+        """Treatments whose stored frames have changed. Raises: Unavailable."""
+        async with _transaction(self._engine) as conn:
+            waiting = await storing_frames.unsettled(conn, TREATMENTS_PER_STEP_MAX)
+        for one in waiting:
+            await self.tell(one.chain_id, one.treatment_id, one.findings, correlation_id=one.treatment_id)
+            async with _transaction(self._engine) as conn:
+                await storing_frames.set_chain(conn, one.chain_id)
+                await storing_frames.settled(conn, one)
+        return WORKED if waiting else IDLE
+
+    async def tell(self, chain_id: UUID, treatment_id: UUID, findings: Sequence[Finding], *, correlation_id: UUID) -> None:
+        """Everything that follows for one treatment from what is stored of it now. Raises: Unavailable, FramesWait, VersionConflict."""
+        state, version = await state_of(self._runtime, chain_id, TREATMENT, treatment_id)
+        if isinstance(state, Unopened):
+            return
+        nothing_waits = await self._nothing_waits()
+        stored = await self._kept(chain_id, treatment_id, findings)
+        now = self._runtime.clock.now()
+        for turn, command in enumerate(commands(state, stored, now, self._areas_cm2, nothing_waits=nothing_waits)):
+            command_id = uuid5(treatment_id, f"{SETTLING} {version} {turn}")
+            cause = Cause(actor=Actor(kind="reaction", id=SETTLING), command_id=command_id, correlation_id=correlation_id)
+            try:
+                await execute(self._runtime, chain_id, TREATMENT, treatment_id, command, cause=cause)
+            except Rejected:
+                continue  # the rule that refuses is the answer
+        if isinstance(state, Running) and state.silence_check and not nothing_waits:
+            raise FramesWait
+
+    async def _kept(self, chain_id: UUID, treatment_id: UUID, findings: Sequence[Finding]) -> Kept:
+        async with _transaction(self._engine) as conn:
+            await storing_frames.set_chain(conn, chain_id)
+            return await kept(conn, treatment_id, findings)
+
+    async def _nothing_waits(self) -> bool:
+        async with _transaction(self._engine) as conn:
+            since = await storing_frames.caught_up_since(conn, self._topic)
+        return since is not None and self._runtime.clock.machine() - since < timedelta(seconds=NOTHING_WAITS_SECONDS_MAX)
+
+
+class LookingAgain:
+    """An effect for the kernel's follower: when time or the operator says so, a treatment's stored frames are looked at again."""
+
+    name = LOOKING_AGAIN
+    hears = frozenset({"treatment-silence-check-due", "treatment-ended", "treatment-backfill-expired"})
+    rows_max = 1
+    turns_max = TREATMENTS_PER_STEP_MAX
+    aside_after_seconds: float | None = PATIENCE_SECONDS
+
+    def __init__(self, settling: Settling) -> None:
+        """`settling` does the work."""
+        self._settling = settling
+
+    async def work(self, _: Lease, rows: Sequence[Row], move: MoveCheckpoint) -> Cursor:
+        """Tells first and lets the caller move: telling it again changes nothing. Raises: Unavailable, VersionConflict."""
+        await self._tell(rows[0])
+        return move.expected
+
+    async def work_parked(self, lease: Lease, row: Row, done: ParkedRowDone) -> None:
+        """Raises: as `work`."""
+        await self._tell(row)
+        await lease.parked_row_done(done)
+
+    async def _tell(self, row: Row) -> None:
+        envelope = row.envelope
+        await self._settling.tell(envelope.chain_id, envelope.stream_id, (), correlation_id=envelope.correlation_id)
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Raises: Unavailable when the database does not answer."""
+    try:
+        async with engine.begin() as conn:
+            yield conn
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        raise Unavailable(f"database: {type(error).__name__}") from error

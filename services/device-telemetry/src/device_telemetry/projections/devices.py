@@ -1,0 +1,63 @@
+"""The lasers of a chain as people list them."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, DateTime, Text, Uuid, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from device_telemetry.device.events import DeviceClaimed, DeviceLockedOut, DeviceRegistered, DeviceReleased
+from device_telemetry.projections.frame_tables import METADATA
+from erbium_kernel.event import Envelope
+from erbium_kernel.read_table import change, page, put, read_table
+from erbium_kernel.subscribing import Projection
+
+devices = read_table(
+    "devices",
+    METADATA,
+    Column("device_id", Uuid(), nullable=False),
+    Column("serial", Text(), nullable=False),
+    Column("model", Text(), nullable=False),
+    Column("modalities", JSONB(), nullable=False),
+    Column("clinic_id", Uuid()),
+    Column("locked_out", Text()),
+    Column("registered_at", DateTime(timezone=True), nullable=False),
+    key=("device_id",),
+)
+
+
+async def apply(conn: AsyncConnection, envelope: Envelope, record: Any) -> None:
+    """Each event sets what it says; repeating it changes nothing."""
+    chain_id, this = envelope.chain_id, {"device_id": record.device_id}
+    match record:
+        case DeviceRegistered():
+            await put(
+                conn, devices, chain_id, **this, serial=record.serial, model=record.model,
+                modalities=list(record.modalities), registered_at=record.registered_at,
+            )  # fmt: skip
+        case DeviceClaimed():
+            await change(conn, devices, chain_id, this, clinic_id=record.clinic_id)
+        case DeviceLockedOut():
+            await change(conn, devices, chain_id, this, locked_out=record.code)
+        case DeviceReleased():
+            await change(conn, devices, chain_id, this, locked_out=None)
+        case _:
+            return
+
+
+DEVICES = Projection(
+    name="device-telemetry.devices",
+    hears=frozenset({"device-registered", "device-claimed", "device-locked-out", "device-released"}),
+    tables=(devices,),
+    apply=apply,
+)
+
+
+async def list_devices(conn: AsyncConnection, clinic_id: UUID | None, after: tuple[Any, ...] | None, limit: int) -> list[dict[str, Any]]:
+    """In the order of their ids; of one clinic, or all of the chain."""
+    query = select(devices)
+    if clinic_id is not None:
+        query = query.where(devices.c.clinic_id == clinic_id)
+    rows = await conn.execute(page(query, [devices.c.device_id], after, limit))
+    return [dict(row) for row in rows.mappings()]

@@ -1,0 +1,221 @@
+"""Writes frames and their sums, as the role `frames`: COPY into the day's partition, upserts for the rest, in the caller's transaction."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Table, and_, case, delete, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from device_telemetry.frames.absorbing import Absorbed, Boot, FreshFrame, Part
+from device_telemetry.frames.guard import Finding
+from device_telemetry.frames.ranges import Ranges
+from device_telemetry.projections.frame_tables import (
+    DEFAULT_PARTITION,
+    cell_sums,
+    frame_positions,
+    frame_ranges,
+    frames,
+    frames_unsettled,
+    recordings,
+    zone_sums,
+)
+from device_telemetry.projections.stored_frames import findings_of, ranges_of
+from erbium_kernel.ports import Received
+
+FINDINGS_MAX = 200  # kept of one treatment until they are told
+_SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
+_SET_ASIDE = text(
+    'INSERT INTO unreadable (topic, partition, "offset", reason, key, raw, headers) '
+    "VALUES (:topic, :partition, :offset, :reason, :key, :raw, '[]'::jsonb) ON CONFLICT DO NOTHING"
+)
+_SUMS = ("frames", "mtz_count", "energy_uj", "lesion_um2", "outside_table")
+_COLUMNS = [column.name for column in frames.columns]
+
+
+class Unsettled(NamedTuple):
+    """A treatment to be told what its frames have come to."""
+
+    chain_id: UUID
+    treatment_id: UUID
+    touched: int
+    findings: list[Finding]
+
+
+async def set_chain(conn: AsyncConnection, chain_id: UUID) -> None:
+    """From here on, inside the transaction, this chain's rows only."""
+    await conn.execute(_SET_CHAIN, {"chain": str(chain_id)})
+
+
+# --- places on the topic
+
+
+async def position(conn: AsyncConnection, topic: str, partition: int) -> int:
+    """The next offset to store, locked until the transaction ends. A partition never seen starts at 0."""
+    start = insert(frame_positions).values(topic=topic, partition=partition, next_offset=0).on_conflict_do_nothing()
+    await conn.execute(start)
+    here = and_(frame_positions.c.topic == topic, frame_positions.c.partition == partition)
+    return int(await conn.scalar(select(frame_positions.c.next_offset).where(here).with_for_update()) or 0)
+
+
+async def move_position(conn: AsyncConnection, topic: str, partition: int, next_offset: int) -> None:
+    """The caller holds the lock that `position` took."""
+    here = and_(frame_positions.c.topic == topic, frame_positions.c.partition == partition)
+    await conn.execute(update(frame_positions).where(here).values(next_offset=next_offset))
+
+
+async def caught_up(conn: AsyncConnection, topic: str, partitions: Sequence[int], at: datetime) -> None:
+    """Nothing of these partitions waits. Units: `at` machine time."""
+    mine = and_(frame_positions.c.topic == topic, frame_positions.c.partition.in_(partitions))
+    await conn.execute(update(frame_positions).where(mine).values(caught_up_at=at))
+
+
+async def caught_up_since(conn: AsyncConnection, topic: str) -> datetime | None:
+    """The machine time at which the last partition was seen to have nothing waiting; None if one never was."""
+    query = select(func.min(frame_positions.c.caught_up_at), func.count() - func.count(frame_positions.c.caught_up_at))
+    oldest, never = (await conn.execute(query.where(frame_positions.c.topic == topic))).one()
+    return None if never else oldest
+
+
+async def set_aside(conn: AsyncConnection, record: Received, reason: str) -> None:
+    """Kept as it came, in the kernel's table of what cannot be read."""
+    values = {
+        "topic": record.topic, "partition": record.partition, "offset": record.offset, "reason": reason, "key": record.key,
+        "raw": record.value,
+    }  # fmt: skip
+    await conn.execute(_SET_ASIDE, values)
+
+
+# --- frames
+
+
+async def load_ranges(conn: AsyncConnection, boots: Sequence[Boot]) -> dict[Boot, Ranges]:
+    """What has been received of each boot; the caller's lock on the position keeps others away from it."""
+    if not boots:
+        return {}
+    wanted = or_(*(and_(frame_ranges.c.device_id == boot.device_id, frame_ranges.c.boot_id == boot.boot_id) for boot in boots))
+    rows = await conn.execute(select(frame_ranges).where(wanted))
+    return {Boot(row["device_id"], row["boot_id"]): ranges_of(row["received"]) for row in rows.mappings()}
+
+
+async def write(conn: AsyncConnection, chain_id: UUID, found: Absorbed) -> None:
+    """All of it, for the chain that is set."""
+    await _copy(conn, chain_id, found.fresh)
+    await _put_ranges(conn, chain_id, found.received)
+    await _put_parts(conn, chain_id, found.parts)
+    zones = [{"treatment_id": t, "zone": zone, **_sums(one)} for t, gain in found.gains.items() for zone, one in gain.zones.items()]
+    cells = [
+        {"treatment_id": t, "zone": zone, "grid_row": row, "grid_col": col, **_sums(one)}
+        for t, gain in found.gains.items()
+        for (zone, row, col), one in gain.cells.items()
+    ]
+    await _add(conn, zone_sums, chain_id, zones)
+    await _add(conn, cell_sums, chain_id, cells)
+    await _unsettle(conn, chain_id, {t: gain.findings for t, gain in found.gains.items()})
+
+
+async def _copy(conn: AsyncConnection, chain_id: UUID, fresh: Sequence[FreshFrame]) -> None:
+    by_day: defaultdict[date, list[tuple[Any, ...]]] = defaultdict(list)
+    for one in fresh:
+        by_day[one.arrival.receipt.stored_at.date()].append(_row(chain_id, one))
+    driver: Any = (await conn.get_raw_connection()).driver_connection
+    for day, rows in by_day.items():
+        await driver.copy_records_to_table(await _partition(conn, day), records=rows, columns=_COLUMNS)
+
+
+def _row(chain_id: UUID, one: FreshFrame) -> tuple[Any, ...]:
+    (receipt, batch, _, _), frame = one
+    header = batch.header
+    return (
+        chain_id, header.device_id, header.boot_id, frame.seq, receipt.stored_at.date(), header.treatment_id, receipt.received_at,
+        frame.device_ms, frame.zone, frame.pass_no, frame.energy_set_mj, frame.energy_mj, frame.mtz_count, frame.grid_row,
+        frame.grid_col, frame.emission, frame.temp_tip_c, frame.fault_bits,
+    )  # fmt: skip
+
+
+async def ensure_partitions(conn: AsyncConnection) -> int:
+    """Partitions for the next 30 days, where they are missing; returns how many were made."""
+    return int(await conn.scalar(text("SELECT ensure_frame_partitions()")) or 0)
+
+
+async def _partition(conn: AsyncConnection, day: date) -> str:
+    """The day's partition; the default one if nobody has made it yet: nothing is lost for want of a partition."""
+    name = f"frames_p{day:%Y%m%d}"
+    there = await conn.scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name})
+    return name if there else DEFAULT_PARTITION
+
+
+async def _put_ranges(conn: AsyncConnection, chain_id: UUID, received: Mapping[Boot, Ranges]) -> None:
+    rows = [
+        {"chain_id": chain_id, "device_id": boot.device_id, "boot_id": boot.boot_id, "received": have} for boot, have in received.items()
+    ]
+    if rows:
+        row = insert(frame_ranges)
+        await conn.execute(row.on_conflict_do_update(constraint="frame_ranges_pkey", set_={"received": row.excluded.received}), rows)
+
+
+async def _put_parts(conn: AsyncConnection, chain_id: UUID, parts: Mapping[tuple[UUID, UUID], Part]) -> None:
+    rows = [
+        {
+            "chain_id": chain_id, "treatment_id": treatment_id, "boot_id": boot_id, "device_id": part.device_id,
+            "first_seq": part.first_seq, "last_seq": part.last_seq, "highest_seq": part.highest_seq,
+            "last_received_at": part.last_received_at, "first_delivered_at": part.first_delivered_at,
+        }
+        for (treatment_id, boot_id), part in parts.items()
+    ]  # fmt: skip
+    if not rows:
+        return
+    row, old = insert(recordings), recordings.c
+    changed = {  # greatest and least pass over null
+        "first_seq": func.least(old.first_seq, row.excluded.first_seq),
+        "last_seq": func.greatest(old.last_seq, row.excluded.last_seq),
+        "highest_seq": func.greatest(old.highest_seq, row.excluded.highest_seq),
+        "last_received_at": func.greatest(old.last_received_at, row.excluded.last_received_at),
+        "first_delivered_at": func.least(old.first_delivered_at, row.excluded.first_delivered_at),
+    }
+    await conn.execute(row.on_conflict_do_update(constraint="recordings_pkey", set_=changed), rows)
+
+
+def _sums(one: Any) -> dict[str, int]:
+    return {name: getattr(one, name) for name in _SUMS}
+
+
+async def _add(conn: AsyncConnection, table: Table, chain_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    row = insert(table)
+    grown = {name: table.c[name] + row.excluded[name] for name in _SUMS}
+    values = [{"chain_id": chain_id, **one} for one in rows]
+    await conn.execute(row.on_conflict_do_update(index_elements=[column.name for column in table.primary_key], set_=grown), values)
+
+
+# --- what remains to be told
+
+
+async def _unsettle(conn: AsyncConnection, chain_id: UUID, findings: Mapping[UUID, Sequence[Finding]]) -> None:
+    rows = [
+        {"chain_id": chain_id, "treatment_id": treatment_id, "touched": 1, "findings": msgspec.to_builtins(list(found))}
+        for treatment_id, found in findings.items()
+    ]
+    if not rows:
+        return
+    row, old = insert(frames_unsettled), frames_unsettled.c
+    room = func.jsonb_array_length(old.findings) < FINDINGS_MAX
+    changed = {"touched": old.touched + 1, "findings": case((room, old.findings.op("||")(row.excluded.findings)), else_=old.findings)}
+    await conn.execute(row.on_conflict_do_update(constraint="frames_unsettled_pkey", set_=changed), rows)
+
+
+async def unsettled(conn: AsyncConnection, limit: int) -> list[Unsettled]:
+    """Treatments of all chains that have not been told yet."""
+    rows = await conn.execute(select(frames_unsettled).order_by(frames_unsettled.c.chain_id, frames_unsettled.c.treatment_id).limit(limit))
+    return [Unsettled(row["chain_id"], row["treatment_id"], row["touched"], findings_of(row["findings"])) for row in rows.mappings()]
+
+
+async def settled(conn: AsyncConnection, done: Unsettled) -> None:
+    """Told, unless more has come meanwhile: then all is told again, which changes nothing."""
+    here = and_(frames_unsettled.c.chain_id == done.chain_id, frames_unsettled.c.treatment_id == done.treatment_id)
+    await conn.execute(delete(frames_unsettled).where(here, frames_unsettled.c.touched == done.touched))

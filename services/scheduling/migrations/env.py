@@ -1,0 +1,8 @@
+"""Alembic runs this file for every command; what it does is the same in all services."""
+
+from alembic import context
+
+from erbium_kernel.migrating import run
+from scheduling.wiring import SERVICE
+
+run(context, SERVICE)

@@ -1,0 +1,1 @@
+"""Slots that are legal, not just free."""

@@ -1,0 +1,1 @@
+"""Read tables: what a GET shows. No decision reads them."""

@@ -1,0 +1,45 @@
+"""Patients as the front desk's lists show them: the sealed name, verbatim; gone with the erasure."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Uuid, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from erbium_kernel.event import Envelope
+from erbium_kernel.personal import Sealed
+from erbium_kernel.read_table import drop, put, read_table
+from erbium_kernel.subscribing import Projection
+from scheduling.heard import ERASED, PatientErased, PatientRegistered
+from scheduling.projections.metadata import METADATA
+
+PATIENTS = read_table(
+    "patients", METADATA, Column("patient_id", Uuid(), nullable=False), Column("name", JSONB(), nullable=False), key=["patient_id"]
+)
+
+
+async def apply(conn: AsyncConnection, envelope: Envelope, record: PatientRegistered | PatientErased) -> None:
+    """One row a patient."""
+    if isinstance(record, PatientErased):
+        await drop(conn, PATIENTS, envelope.chain_id, patient_id=record.patient_id)
+    elif isinstance(record.name, Sealed):
+        name = {
+            "v": record.name.v,
+            "subject_id": str(record.name.subject_id),
+            "nonce": record.name.nonce,
+            "ciphertext": record.name.ciphertext,
+        }
+        await put(conn, PATIENTS, envelope.chain_id, patient_id=record.patient_id, name=name)
+
+
+PROJECTION = Projection(
+    name="scheduling.patients", hears=frozenset({"erbium.screening.patient-registered", ERASED}), tables=(PATIENTS,), apply=apply
+)
+
+
+async def sealed_names(conn: AsyncConnection, patient_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """The sealed names of these patients, as far as they are known here."""
+    rows = await conn.execute(select(PATIENTS).where(PATIENTS.c.patient_id.in_(patient_ids)))
+    return {row["patient_id"]: row["name"] for row in rows.mappings()}

@@ -1,0 +1,71 @@
+"""Practitioners: one row a licence at a clinic."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Date, Text, Uuid, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from erbium_kernel.event import Envelope
+from erbium_kernel.read_table import page, put, read_table
+from erbium_kernel.subscribing import Projection
+from scheduling.practitioner.events import PractitionerLicensed
+from scheduling.projections.clinics import hours_json
+from scheduling.projections.metadata import METADATA
+
+PRACTITIONERS_MAX = 200  # of one clinic, looked at in one search
+
+LICENCES = read_table(
+    "licences",
+    METADATA,
+    Column("practitioner_id", Uuid(), nullable=False),
+    Column("clinic_id", Uuid(), nullable=False),
+    Column("visit_kinds", ARRAY(Text()), nullable=False),
+    Column("modalities", ARRAY(Text()), nullable=False),
+    Column("licensed_until", Date()),
+    Column("hours", JSONB(), nullable=False),
+    key=["practitioner_id", "clinic_id"],
+)
+
+
+async def apply(conn: AsyncConnection, envelope: Envelope, record: PractitionerLicensed) -> None:
+    """The newest licence at a clinic replaces the one before."""
+    await put(
+        conn,
+        LICENCES,
+        envelope.chain_id,
+        practitioner_id=record.practitioner_id,
+        clinic_id=record.clinic_id,
+        visit_kinds=list(record.visit_kinds),
+        modalities=list(record.modalities),
+        licensed_until=record.licensed_until,
+        hours=hours_json(record.hours),
+    )
+
+
+PROJECTION = Projection(name="scheduling.practitioners", hears=frozenset({"practitioner-licensed"}), tables=(LICENCES,), apply=apply)
+
+
+async def list_licences(conn: AsyncConnection, clinic_id: UUID | None, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
+    """Licences by practitioner and clinic."""
+    query = select(LICENCES)
+    if clinic_id is not None:
+        query = query.where(LICENCES.c.clinic_id == clinic_id)
+    rows = await conn.execute(page(query, [LICENCES.c.practitioner_id, LICENCES.c.clinic_id], after, limit))
+    return [dict(row) for row in rows.mappings()]
+
+
+async def who_may(conn: AsyncConnection, clinic_id: UUID, kind: str, modality: str | None, on: date) -> list[dict[str, Any]]:
+    """Licences at the clinic for this kind of visit (and modality) that have not ended before `on`."""
+    query = select(LICENCES).where(
+        LICENCES.c.clinic_id == clinic_id,
+        LICENCES.c.visit_kinds.contains([kind]),
+        or_(LICENCES.c.licensed_until.is_(None), LICENCES.c.licensed_until >= on),
+    )
+    if modality is not None:
+        query = query.where(LICENCES.c.modalities.contains([modality]))
+    rows = await conn.execute(query.order_by(LICENCES.c.practitioner_id).limit(PRACTITIONERS_MAX))
+    return [dict(row) for row in rows.mappings()]

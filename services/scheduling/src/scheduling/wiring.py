@@ -1,0 +1,34 @@
+"""Scheduling on one page: slots that are legal, not just free."""
+
+from erbium_kernel.service import Service
+from erbium_kernel.subscribing import To
+from scheduling import heard, published
+from scheduling.deciders import CLINIC, ITINERARY, LASER, PRACTITIONER
+from scheduling.itinerary.commands import EndFreeze, ExpireHold, ReleaseProvisional
+from scheduling.itinerary.decide import FIRM_BY, FREEZE_ENDS, HOLD_EXPIRES
+from scheduling.projections import busy, clinics, lasers, patients, practitioners, visits
+from scheduling.reactions.hear_screening import hear_screening
+from scheduling.reactions.hear_telemetry import hear_treatments, install_claimed_laser
+
+SERVICE = Service(
+    name="scheduling",
+    deciders=(CLINIC, PRACTITIONER, LASER, ITINERARY),
+    publishes=published.messages,
+    heard=heard.HEARD,
+    listens_to=("screening", "device-telemetry"),
+    reactions=(hear_screening(ITINERARY), hear_treatments(ITINERARY), install_claimed_laser()),
+    projections=(
+        clinics.PROJECTION,
+        practitioners.PROJECTION,
+        lasers.PROJECTION,
+        visits.PROJECTION,
+        busy.PROJECTION,
+        patients.PROJECTION,
+    ),
+    timers={
+        HOLD_EXPIRES: lambda due, now: To(ITINERARY, due.stream_id, ExpireHold(hold_id=due.ref, at=now)),
+        FIRM_BY: lambda due, now: To(ITINERARY, due.stream_id, ReleaseProvisional(visit_id=due.ref, at=now)),
+        FREEZE_ENDS: lambda due, now: To(ITINERARY, due.stream_id, EndFreeze(visit_id=due.ref, at=now)),
+    },
+    erased_by=(heard.ERASED,),
+)

@@ -1,0 +1,103 @@
+"""A clearance is living: a new fact that contradicts it suspends it in the same append as the fact."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+from screening.facts import Plan
+from screening.limits import limits_for
+from screening.patient.decision_events import ClearanceSuspended
+from screening.patient.events import Event
+from screening.patient.evolve import evolve
+from screening.patient.state import Clearance, Registered
+from screening.rule_rows import Rulebook
+from screening.rules import Assessment, Reason, evaluate
+
+CHANGES_ATTESTED = "CHANGES_ATTESTED"
+
+
+def with_suspensions(book: Rulebook, state: Registered, facts: Sequence[Event], today: date, *, always: bool = False) -> list[Event]:
+    """The new facts, followed by the suspension of every valid clearance that they contradict (`always`: of every valid one).
+
+    Units: `today` is a clinic's local day.
+    """
+    if not facts:
+        return []
+    after = state
+    for fact in facts:
+        evolved = evolve(after, fact)
+        assert isinstance(evolved, Registered), "a fact keeps a patient registered"
+        after = evolved
+    suspensions = []
+    for clearance in after.open_clearances:
+        if clearance.standing == "valid":
+            found = contradiction(book, after, clearance, today)
+            suspensions.append(found or _as_a_precaution(book, after, clearance, today) if always else found)
+    return [*facts, *(suspension for suspension in suspensions if suspension is not None)]
+
+
+def contradiction(book: Rulebook, state: Registered, clearance: Clearance, today: date) -> ClearanceSuspended | None:
+    """The suspension that the facts demand, or None: the rules must still say CLEARED on every day that the clearance has left."""
+    granted = clearance.granted
+    for day in days_left(clearance, today):
+        assessment = assess(book, state, clearance, day, today)
+        if assessment.outcome != "CLEARED":
+            return _suspended(clearance, assessment, today, assessment.reasons)
+    skin_type = state.facts.skin_type
+    if skin_type is None or limits_for(book, granted.modality, granted.zones, skin_type) != granted.limits:
+        assessment = assess(book, state, clearance, max(today, granted.valid_from), today)
+        return _suspended(clearance, assessment, today, (_limits_changed(book, clearance),))
+    return None
+
+
+def days_left(clearance: Clearance, today: date) -> Iterator[date]:
+    """From today, or from its first day, to its last; at most the days a clearance lasts."""
+    granted = clearance.granted
+    first = max(today, granted.valid_from)
+    for day in range((granted.valid_until - first).days + 1):
+        yield first + timedelta(days=day)
+
+
+def assess(book: Rulebook, state: Registered, clearance: Clearance, day: date, today: date) -> Assessment:
+    """What the rules say about the cleared treatment on this day."""
+    granted = clearance.granted
+    plan = Plan(modality=granted.modality, zones=granted.zones, on=day, indication=granted.indication)
+    return evaluate(book, state.facts, plan, today)
+
+
+def _suspended(clearance: Clearance, assessment: Assessment, today: date, reasons: tuple[Reason, ...]) -> ClearanceSuspended:
+    return ClearanceSuspended(
+        clinic_id=clearance.granted.clinic_id,
+        clearance_id=clearance.granted.clearance_id,
+        outcome="NEEDS_PHYSICIAN" if assessment.outcome == "CLEARED" else assessment.outcome,
+        earliest=assessment.until if assessment.outcome == "DEFERRED" else None,
+        reasons=reasons,
+        missing=assessment.missing,
+        suspended_on=today,
+        trace=assessment.trace,
+        rulebook_version=assessment.rulebook_version,
+    )
+
+
+def _as_a_precaution(book: Rulebook, state: Registered, clearance: Clearance, today: date) -> ClearanceSuspended:
+    """Changes were attested: a doctor looks, even if the questions asked since then show nothing."""
+    row = book.rules[CHANGES_ATTESTED]
+    reason = Reason(
+        rule_id=row.id, rule_version=row.version, verdict="RELATIVE", zones=clearance.granted.zones, earliest=None,
+        says=row.label, ends="a doctor reinstates the clearance", grounds=(),
+    )  # fmt: skip
+    assessment = assess(book, state, clearance, max(today, clearance.granted.valid_from), today)
+    return _suspended(clearance, assessment, today, (reason,))
+
+
+def _limits_changed(book: Rulebook, clearance: Clearance) -> Reason:
+    row = book.limits[clearance.granted.modality]
+    return Reason(
+        rule_id=row.id,
+        rule_version=row.version,
+        verdict="RELATIVE",
+        zones=clearance.granted.zones,
+        earliest=None,
+        says=f"the limits were made for skin type {clearance.granted.skin_type}, which is no longer the one on record",
+        ends="the clearance is revoked and a new one granted",
+        grounds=(),
+    )

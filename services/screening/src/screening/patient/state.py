@@ -1,0 +1,159 @@
+"""What the record of a patient comes to. Three phases, so that nothing can be recorded of a stranger or of an erased person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Literal
+from uuid import UUID
+
+from erbium_kernel.personal import Personal
+from screening.facts import Acknowledgement, Answer, Examination, Facts, Override, Precondition, Procedure, TestSpot
+from screening.patient.decision_events import ClearanceDeferred, ClearanceGranted, ClearanceRefused, ClearanceSuspended, OverrideGranted
+from screening.patient.fact_events import (
+    AdverseEventNoted,
+    AdverseEventSettled,
+    AdvisoryAcknowledged,
+    ChangesAttested,
+    ConsultationHeld,
+    ExaminationRecorded,
+    PatientRegistered,
+    PreconditionRecorded,
+    ProcedureCorrected,
+    ProcedureReported,
+    QuestionnaireAnswered,
+    TestSpotPlaced,
+    TestSpotRead,
+    TreatmentNoted,
+)
+
+Standing = Literal["valid", "suspended", "revoked", "expired"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clearance:
+    """A granted clearance and what became of it. `ended_on`: the day it was revoked, or the day after its last."""
+
+    granted: ClearanceGranted
+    standing: Standing = "valid"
+    suspension: ClearanceSuspended | None = None
+    ended_on: date | None = None
+
+    @property
+    def open(self) -> bool:
+        """Valid or suspended: not ended yet."""
+        return self.standing in ("valid", "suspended")
+
+    def valid_on(self, day: date) -> bool:
+        """A treatment on this day is cleared."""
+        return self.standing == "valid" and self.granted.valid_from <= day <= self.granted.valid_until
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """Nobody is known under this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """The person was erased on this day; for good."""
+
+    erased_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A patient: everything recorded, by id."""
+
+    registration: PatientRegistered
+    procedures: Mapping[UUID, ProcedureReported] = field(default_factory=dict)
+    corrections: Mapping[UUID, ProcedureCorrected] = field(default_factory=dict)
+    answer_sets: Mapping[UUID, QuestionnaireAnswered] = field(default_factory=dict)
+    consultations: Mapping[UUID, ConsultationHeld] = field(default_factory=dict)
+    examinations: Mapping[UUID, ExaminationRecorded] = field(default_factory=dict)
+    spots: Mapping[UUID, TestSpotPlaced] = field(default_factory=dict)
+    spot_readings: Mapping[UUID, TestSpotRead] = field(default_factory=dict)
+    preconditions: Mapping[UUID, PreconditionRecorded] = field(default_factory=dict)
+    acknowledged: tuple[AdvisoryAcknowledged, ...] = ()
+    overrides: Mapping[UUID, OverrideGranted] = field(default_factory=dict)
+    clearances: Mapping[UUID, Clearance] = field(default_factory=dict)
+    denials: Mapping[UUID, ClearanceDeferred | ClearanceRefused] = field(default_factory=dict)
+    adverse_events: Mapping[UUID, AdverseEventNoted] = field(default_factory=dict)
+    settled: Mapping[UUID, AdverseEventSettled] = field(default_factory=dict)
+    attestations: Mapping[UUID, ChangesAttested] = field(default_factory=dict)
+    treatments: Mapping[UUID, TreatmentNoted] = field(default_factory=dict)
+    lifted: frozenset[UUID] = frozenset()
+
+    @property
+    def birth_date(self) -> date | None:
+        """None when it cannot be read: the rules then count it as missing."""
+        value = self.registration.birth_date
+        return date.fromisoformat(value.text) if isinstance(value, Personal) else None
+
+    @property
+    def open_clearances(self) -> tuple[Clearance, ...]:
+        """Those that are valid or suspended."""
+        return tuple(clearance for clearance in self.clearances.values() if clearance.open)
+
+    def examined_by(self) -> UUID | None:
+        """The doctor of the newest examination."""
+        newest = max(self.examinations.values(), key=lambda e: e.examined_at, default=None)
+        return newest.doctor_id if newest else None
+
+    @property
+    def facts(self) -> Facts:
+        """What the rules look at."""
+        return Facts(
+            birth_date=self.birth_date,
+            answers=self._answers(),
+            procedures=tuple(self._procedure(reported) for reported in self.procedures.values()),
+            examinations=tuple(_examination(e) for e in self.examinations.values()),
+            consulted_on=max((c.held_on for c in self.consultations.values()), default=None),
+            test_spots=tuple(self._spot(placed) for placed in self.spots.values()),
+            preconditions=tuple(Precondition(kind=p.kind, starts_on=p.starts_on) for p in self.preconditions.values()),
+            overrides=tuple(_override(o) for o in self.overrides.values()),
+            acknowledgements=tuple(
+                Acknowledgement(rule_id=a.rule_id, rule_version=a.rule_version, grounds=a.grounds) for a in self.acknowledged
+            ),
+            open_adverse_events_on=tuple(e.opened_on for id_, e in self.adverse_events.items() if id_ not in self.settled),
+            changes_attested=tuple((a.attested_on, a.attested_at) for a in self.attestations.values()),
+        )
+
+    def _answers(self) -> tuple[Answer, ...]:
+        """All answers that no later set corrects."""
+        corrected = {(s.corrects, answer.question) for s in self.answer_sets.values() if s.corrects for answer in s.answers}
+        return tuple(
+            Answer(question=a.question, value=a.value, when=a.when, zones=a.zones, asked_on=s.asked_on, asked_at=s.asked_at)
+            for s in self.answer_sets.values()
+            for a in s.answers
+            if (s.answers_id, a.question) not in corrected
+        )
+
+    def _procedure(self, reported: ProcedureReported) -> Procedure:
+        now = self.corrections.get(reported.procedure_id, reported)
+        return Procedure(
+            procedure_id=reported.procedure_id, kind=now.kind, zones=now.zones, when=now.when, reported_on=reported.reported_on
+        )
+
+    def _spot(self, placed: TestSpotPlaced) -> TestSpot:
+        read = self.spot_readings.get(placed.spot_id)
+        return TestSpot(modality=placed.modality, zone=placed.zone, placed_on=placed.placed_on, reading=read.reading if read else None)
+
+
+State = Unregistered | Registered | Erased
+
+
+def _examination(e: ExaminationRecorded) -> Examination:
+    return Examination(
+        examined_on=e.examined_on, examined_at=e.examined_at, examined_by=str(e.doctor_id), skin_type=e.skin_type, findings=e.findings
+    )
+
+
+def _override(o: OverrideGranted) -> Override:
+    return Override(
+        rule_id=o.rule_id, rule_version=o.rule_version, modality=o.modality, zone=o.zone, grounds=o.grounds, expires_on=o.expires_on
+    )
+
+
+def with_clearance(state: Registered, clearance: Clearance) -> Registered:
+    """The record with this clearance as it now stands."""
+    return replace(state, clearances={**state.clearances, clearance.granted.clearance_id: clearance})

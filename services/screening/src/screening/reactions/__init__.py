@@ -1,0 +1,1 @@
+"""Heard facts that become commands of ours. Each is pure; hearing one twice changes nothing."""

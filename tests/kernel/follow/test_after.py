@@ -1,0 +1,85 @@
+"""Read your writes: followed means that every subscriber that hears the event has had its effect."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from erbium_kernel.after import followed
+from erbium_kernel.runtime import Runtime
+from erbium_kernel.service import Service
+from erbium_kernel.subscribing import Projection
+from tests.kernel.follow.kitchen import CHAIN, HEARD, OTHER_CHAIN, Kitchen, announce, follow, take_bed
+from tests.kernel.ward import BED
+
+SHORT_SECONDS = 0.05
+
+
+@pytest.fixture
+def service(kitchen: Kitchen) -> Service:
+    """The ward; its board of beds is kept by nobody in these tests."""
+    return Service(name="ward", deciders=(BED, kitchen.decider), heard=HEARD, reactions=(kitchen.reaction,))
+
+
+async def test_pending_then_followed(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
+    """Not followed before the subscriber has passed the event, followed afterwards."""
+    bed = await take_bed(runtime, uuid4())
+    assert not await followed(runtime, service, CHAIN, bed, SHORT_SECONDS)
+    await follow(runtime, kitchen)
+    assert await followed(runtime, service, CHAIN, bed, 0)
+
+
+async def test_a_heard_message(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
+    """The id of a message that has been heard here is waited for like that of an own event."""
+    heard = await announce(runtime, uuid4(), offset=0)
+    waiting = asyncio.create_task(followed(runtime, service, CHAIN, heard))
+    await asyncio.sleep(0)
+    await follow(runtime, kitchen)
+    assert await waiting
+
+
+async def test_an_id_that_arrives_later(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
+    """An id that is not here is waited for until the deadline, and no longer."""
+    assert not await followed(runtime, service, CHAIN, uuid4(), SHORT_SECONDS)
+
+
+async def test_another_chain_s_id(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
+    """An id of another chain does not exist."""
+    bed = await take_bed(runtime, uuid4())
+    await follow(runtime, kitchen)
+    assert not await followed(runtime, service, OTHER_CHAIN, bed, SHORT_SECONDS)
+
+
+async def test_parked_is_never_followed(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
+    """What is parked is told at once, without waiting for the deadline; other patients are not concerned."""
+    anna, bert = uuid4(), uuid4()
+    kitchen.burns.add(anna)
+    parked, served = await take_bed(runtime, anna), await take_bed(runtime, bert)
+    await follow(runtime, kitchen)
+    async with asyncio.timeout(1):
+        assert not await followed(runtime, service, CHAIN, parked, 60)
+    assert await followed(runtime, service, CHAIN, served, 0)
+
+
+async def test_what_nobody_hears(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
+    """An event that no subscriber hears is followed as soon as it is here."""
+    await take_bed(runtime, uuid4())
+    await follow(runtime, kitchen)
+    async with runtime.store.lease("reader") as lease:
+        assert lease is not None
+        rows = await lease.read((await runtime.store.checkpoints())[kitchen.reaction.name].__class__(), 10)
+    meal = next(row for row in rows if row.envelope.type == "meal-ordered")
+    assert await followed(runtime, service, CHAIN, meal.envelope.event_id, 0)
+
+
+async def test_every_subscriber_counts(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
+    """One subscriber that lags is enough to be pending."""
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    board = Projection(name="ward.board", hears=frozenset({"bed-taken"}), tables=(), apply=never)
+    both = Service(name="ward", deciders=service.deciders, heard=HEARD, reactions=service.reactions, projections=(board,))
+    bed = await take_bed(runtime, uuid4())
+    await follow(runtime, kitchen)
+    assert not await followed(runtime, both, CHAIN, bed, SHORT_SECONDS)

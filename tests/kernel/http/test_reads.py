@@ -1,0 +1,129 @@
+"""Questions over HTTP: versions, pages, waiting for what was just written."""
+
+import asyncio
+from typing import Any
+from urllib.parse import unquote
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from erbium_kernel.errors import Unavailable
+from erbium_kernel.http import edge
+from erbium_kernel.http.app import create_app
+from tests.kernel.http.conftest import CHAIN, OTHER_CHAIN, Door
+from tests.kernel.http.ward_app import ODD_WARD
+
+
+async def a_bed(door: Door) -> str:
+    """The address of a bed that somebody lies in."""
+    answer = await door.command("/v1/beds", {"patient_id": str(uuid4()), "room_id": str(uuid4()), "name": "Ann"})
+    return answer.headers["location"]
+
+
+async def test_unchanged(door: Door) -> None:
+    """A read names its version; who has it already gets 304 without a body, in every spelling of If-None-Match."""
+    bed = await a_bed(door)
+    answer = await door.get(bed)
+    assert (answer.headers["etag"], answer.json()["name"]) == ('"1"', "Ann")
+    for seen in ('"1"', 'W/"1"', '"0", "1"', "*"):
+        same = await door.get(bed, If_None_Match=seen)
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", '"1"'), seen
+    assert (await door.get(bed, If_None_Match='"2"')).status_code == 200
+
+
+async def test_other_chain(door: Door) -> None:
+    """Another chain's record is 404, never 403: its existence is nobody's business."""
+    answer = await door.get(await a_bed(door), chain=OTHER_CHAIN)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+async def test_pages(door: Door) -> None:
+    """The cursor leads through all items once, and so does the Link header."""
+    seen: list[str] = []
+    path = "/v1/beds?limit=2&floor=3"
+    for _ in range(10):
+        page = await door.get(path)
+        seen += [item["bed_id"] for item in page.json()["items"]]
+        if page.json()["next_cursor"] is None:
+            assert "link" not in page.headers
+            break
+        assert page.headers["link"].endswith('; rel="next"')
+        path = page.headers["link"].split(">")[0][1:]
+        assert page.json()["next_cursor"] in unquote(path)
+    assert seen == [str(UUID(int=300 + place)) for place in range(5)]
+
+
+async def test_cursor_and_filters(door: Door) -> None:
+    """A cursor made under other filters is refused with 400, and so is one that somebody made up; another limit is no other filter."""
+    cursor = (await door.get("/v1/beds?limit=2&floor=3")).json()["next_cursor"]
+    assert (await door.get(f"/v1/beds?limit=3&floor=3&cursor={cursor}")).status_code == 200
+    for query in (
+        f"limit=2&floor=4&cursor={cursor}",
+        f"limit=2&cursor={cursor}",
+        "cursor=AAAA",
+        f"floor=3&cursor={cursor[:-9]}",
+    ):
+        answer = await door.get(f"/v1/beds?{query}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "cursor-malformed"), query
+
+
+async def test_parameters(door: Door) -> None:
+    """A wrong parameter is named with what it should be, and its value is not repeated."""
+    answer = await door.get("/v1/beds?limit=many&floor=Ann&flor=2")
+    assert answer.json()["errors"] == [{"in": "query", "parameter": "flor", "reason": "is not a parameter of this address"}]
+    answer = await door.get("/v1/beds?limit=201&floor=Ann")
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"in": "query", "parameter": "limit", "reason": "must be at most 200"},
+        {"in": "query", "parameter": "floor", "reason": "must be an integer"},
+    ]
+    assert "Ann" not in answer.text
+    nul = await door.get("/v1/beds?floor=%00")
+    assert nul.json()["errors"] == [{"in": "query", "parameter": "floor", "reason": "must not hold U+0000"}]
+
+
+def waiting(door: Door, followed: edge.Followed) -> httpx.AsyncClient:
+    """A client of a ward that waits with `followed`."""
+    app = create_app(ODD_WARD, door.runtime, None, door.bearers.verifier, followed=followed)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://ward.test")
+
+
+async def test_read_your_write(door: Door) -> None:
+    """A read that names an event waits until it has been followed, and says so when it has not; the wait has a deadline."""
+    asked: list[Any] = []
+
+    async def followed(chain_id: UUID, id_: UUID, seconds: float) -> bool:
+        asked.append((chain_id, id_, seconds))
+        return len(asked) == 1
+
+    bed, event = await a_bed(door), uuid4()
+    async with waiting(door, followed) as client:
+        headers = {**door.headers(), "Erbium-After": str(event)}
+        first, second = [await client.get(bed, headers=headers) for _ in range(2)]
+    assert asked == [(CHAIN, event, 2.0)] * 2
+    assert "erbium-after" not in first.headers
+    assert (second.status_code, second.headers["erbium-after"]) == (200, "pending")
+
+
+async def test_read_your_write_through_the_store(door: Door) -> None:
+    """With nobody who hears an event, it counts as followed at once; an event that nobody knows stays pending."""
+    answer = await door.command("/v1/beds", {"patient_id": str(uuid4()), "room_id": str(uuid4())})
+    found = await door.get(answer.headers["location"], Erbium_After=answer.headers["erbium-event"])
+    assert "erbium-after" not in found.headers
+
+
+@pytest.mark.parametrize("trouble", ["away", "frozen"])
+async def test_waiting_while_the_database_is_away(door: Door, trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait that cannot be done ends in 503, in time."""
+    monkeypatch.setattr(edge, "AFTER_SECONDS_MAX", 0.1)
+
+    async def followed(*_: Any) -> bool:
+        if trouble == "away":
+            raise Unavailable
+        await asyncio.sleep(60)
+        return True
+
+    async with waiting(door, followed) as client:
+        answer = await client.get(f"/v1/beds/{uuid4()}", headers={**door.headers(), "Erbium-After": str(uuid4())})
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")

@@ -1,0 +1,1 @@
+"""The workbench: local stack, simulated fleet, operator tools."""

@@ -1,0 +1,5 @@
+"""`python -m erbium`."""
+
+from erbium.cli import main
+
+main()
