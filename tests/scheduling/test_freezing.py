@@ -1,5 +1,6 @@
 """A new fact freezes the visits it speaks against; a doctor's word thaws them; time or a revocation releases them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from tests.scheduling.scenes import (
     asked,
     changed,
     clearance,
+    day,
     local,
     place,
     procedure,
@@ -140,9 +142,7 @@ def test_a_reported_procedure_freezes_its_neighbours() -> None:
     standing = desk.visit(visit).standing
     assert isinstance(standing, Frozen)
     assert (standing.cause, standing.rules, str(standing.earliest)) == ("interval", ("FILLER_HA_TO_NAFL_1550 v1",), "2026-03-17")
-    corrected = c.HearProcedure(
-        heard_id=uid("corrected"), procedure_id=uid("filler_ha 2026-03-03"), kind="filler_ha", zones=("face",), on=TEN.date().replace(month=1), at=LATER
-    )  # fmt: skip
+    corrected = replace(procedure("filler_ha", "2026-03-03", at=LATER), heard_id=uid("corrected"), on=day("2026-01-03"))
     desk.do(corrected)
     assert desk.visit(visit).standing == Firm(clearance_id=uid("clearance"))
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from erbium_kernel.errors import Rejected
+from scheduling.deciders import RULES
 from scheduling.itinerary import commands as c
 from scheduling.itinerary import events as e
 from scheduling.itinerary import refusals
@@ -72,7 +73,7 @@ def test_standing_of_a_laser_visit(said: list[Any], on: str, wanted: Wanted, ans
     assert standing(desk, on, wanted) == answer
 
 
-@pytest.mark.parametrize("kind", ["consultation", "follow_up", "test_spot_reading", "biorevitalisation", "botulinum_toxin", "filler_ha", "peel_superficial"])  # fmt: skip
+@pytest.mark.parametrize("kind", [kind for kind in RULES.visits if kind != "laser"])
 def test_other_visits_need_no_clearance(kind: Any) -> None:
     """A consultation, a follow-up or another procedure is firm even for a patient who may not be treated with a laser."""
     desk = Desk()

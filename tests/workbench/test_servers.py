@@ -14,6 +14,7 @@ import pytest
 
 from erbium import servers
 from erbium.servers import LocalServerError, folder, kafka, postgres, process
+from erbium.servers.place import settle
 from erbium.servers.ports import HOST, free_port
 
 pytestmark = pytest.mark.servers
@@ -187,7 +188,7 @@ def test_below_a_closed_folder_root_keeps_the_data_where_the_account_may_go(stat
     state.mkdir()
     state.chmod(0o700)
     url = postgres.start(state, die_with_parent=True, progress=silent)
-    place = postgres.settle(state)
+    place = settle(state)
     try:
         assert postgres.answers(url)
         assert not place.data.is_relative_to(state)

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from erbium import cli, provision, servers, stack
+from erbium import cli, provision, servers, stack, stack_files
 
 PROCESSES = {"postgres", "kafka", "issuer", *provision.SERVICES}
 
@@ -66,13 +66,13 @@ def test_down_of_nothing_changes_nothing(tmp_path: Path) -> None:
 
 def test_one_master_key_for_all_services_and_a_fingerprint_key_each(tmp_path: Path) -> None:
     """Keys of persons travel wrapped by one master; fingerprints never leave their service; a second run keeps both."""
-    stack._make_secrets(tmp_path)
+    stack_files.make_secrets(tmp_path)
     made = {path: path.read_text() for path in (tmp_path / "secrets").rglob("*.key")}
     masters = {(path.name, text) for path, text in made.items() if path.name.startswith("master-")}
     fingerprints = {text for path, text in made.items() if path.name == "fingerprint.key"}
     assert (len(made), len(masters), len(fingerprints)) == (8, 1, 4)
     assert all(path.stat().st_mode & 0o077 == 0 and path.parent.stat().st_mode & 0o077 == 0 for path in made)
-    stack._make_secrets(tmp_path)
+    stack_files.make_secrets(tmp_path)
     assert made == {path: path.read_text() for path in (tmp_path / "secrets").rglob("*.key")}
 
 

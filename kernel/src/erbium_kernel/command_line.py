@@ -16,7 +16,6 @@ from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.migrating import head, migrate, sqlalchemy_url
 from erbium_kernel.observing.serving import PortTaken
 from erbium_kernel.ports import ParkedKey, Row
-from erbium_kernel.process import serve
 from erbium_kernel.rebuild import RebuildStuck, Rebuilt, TableInUse, rebuild, rebuild_live
 from erbium_kernel.running import codec_of
 from erbium_kernel.service import Service
@@ -34,15 +33,19 @@ Command = Callable[[Service, argparse.Namespace], Coroutine[Any, Any, int]]
 
 
 def run(service: Service, arguments: list[str] | None = None) -> None:
-    """Parses, runs, exits; an expected trouble is one sentence on standard error."""
-    given = _parser(service).parse_args(arguments)
+    """Parses, runs, exits with a documented code."""
+    sys.exit(_on_a_fast_loop(obeyed(service, parser(service).parse_args(arguments))))
+
+
+async def obeyed(service: Service, given: argparse.Namespace) -> int:
+    """Runs the command and returns the exit code; an expected trouble is one sentence on standard error."""
     command: Command = given.command
     try:
-        code = _on_a_fast_loop(command(service, given))
+        return await command(service, given)
     except SENTENCES as trouble:
-        print(f"{service.name}: {str(trouble) or ' '.join((type(trouble).__doc__ or '').split())}", file=sys.stderr)
-        code = 1
-    sys.exit(code)
+        sentence = str(trouble) or " ".join((type(trouble).__doc__ or "").split())
+        print(f"{service.name}: {sentence}", file=sys.stderr)
+        return 1
 
 
 def _on_a_fast_loop(work: Coroutine[Any, Any, int]) -> int:
@@ -53,11 +56,12 @@ def _on_a_fast_loop(work: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(work)
 
 
-def _parser(service: Service) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser(service: Service) -> argparse.ArgumentParser:
+    """The command line of one service."""
+    top = argparse.ArgumentParser(
         prog=f"python -m {service.package}", description=f"Erbium {service.name}. Settings: ERBIUM_* in the environment.", epilog=EXIT_CODES
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
     for kind, help_ in (("api", "serve HTTP"), ("work", "relay, intake, subscribers, timers"), ("all", "both in one process")):
         _add(commands, kind, help_, _serve).set_defaults(kind=kind)
     _add(commands, "migrate", "bring the database to this code's schema (as its owner)", _migrate)
@@ -72,7 +76,7 @@ def _parser(service: Service) -> argparse.ArgumentParser:
     skipping = _key(_add(parked, "skip", "skip the first row for ever, recorded, and release the rest", _parked_skip))
     skipping.add_argument("--by", required=True, help="who decides this: an id, not a name")
     skipping.add_argument("--reason", required=True, help="why, for the record; no personal data")
-    return parser
+    return top
 
 
 def _add(commands: Any, name: str, help_: str, command: Command) -> argparse.ArgumentParser:
@@ -96,6 +100,8 @@ def _names(service: Service) -> str:
 
 
 async def _serve(service: Service, given: argparse.Namespace) -> int:
+    from erbium_kernel.process import serve  # the rest needs no HTTP and no Kafka
+
     return await serve(service, Settings(), given.kind)
 
 

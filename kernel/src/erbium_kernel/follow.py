@@ -15,6 +15,7 @@ from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 from erbium_kernel.whereabouts import reason_of
 
 READ_ROWS_MAX = 500  # rows read in one go
+PASSED_ROWS_MAX = 500  # rows of no interest that may be passed without being committed: after a crash they are passed again
 RELEASED_ROWS_MAX = 50  # rows of released keys worked off in one step
 ATTEMPTS_MAX = 3  # a row that fails so often by our own fault is parked with its key
 
@@ -51,8 +52,11 @@ class Follower:
         self._at: Cursor | None = None  # the committed checkpoint
         self._reached = Cursor()  # rows up to here are handled; not necessarily committed
         self._rows: deque[tuple[Row, bool]] = deque()  # read and not handled yet; is it of interest?
+        self._passed = 0  # rows handled since the last commit
+        self._owed = False  # is a heard row among them? somebody may wait until it is followed
         self._pending: list[Park] = []
         self._parked: Mapping[OrderedKey, bool] = {}
+        self._rested = False
         self._singly = 0  # so many rows go one by one, because one of them spoiled a batch
         self._attempts: Counter[UUID] = Counter()
         self._waiting_since: dict[UUID, datetime] = {}
@@ -74,20 +78,32 @@ class Follower:
     async def _begin(self) -> None:
         self._rows.clear()
         self._pending.clear()
+        self._passed, self._owed = 0, False
         self._parked = await self._lease.parked_keys()
         self._at = self._reached = await self._lease.checkpoint()
 
     async def _follow(self) -> Progress:
         if not self._rows and not await self._read():
-            return IDLE
+            return await self._rest()
         trouble = None
         for _ in range(self._effect.turns_max):
             batch = self._next_batch()
             if not batch or trouble:
                 break
             trouble = await self._work(batch)
-        await self._flush()
+        if self._owed or self._passed >= PASSED_ROWS_MAX:
+            await self._flush()
+        self._rested = False
         return blocked(trouble) if trouble else WORKED
+
+    async def _rest(self) -> Progress:
+        """Nothing to do. Why rows of no interest are only committed at the second rest: most often the next one comes at once."""
+        if self._rested:
+            await self._flush()
+        self._rested = True
+        if await self._lease.checkpoint() != self._at:
+            raise LostLease  # a rebuild has sent us back to the beginning
+        return IDLE
 
     async def _read(self) -> bool:
         rows = await self._lease.read(self._reached, READ_ROWS_MAX)
@@ -171,15 +187,17 @@ class Follower:
         for _ in range(count):
             row, _ = self._rows.popleft()
             self._reached = row.cursor
+            self._owed |= row.envelope.type in self._effect.hears
+        self._passed += count
 
     async def _flush(self) -> None:
         """Commits the rows that were passed or put aside."""
         assert self._at is not None
-        if self._reached == self._at and not self._pending:
-            return
-        await self._lease.move(self._at, self._reached, tuple(self._pending))
-        self._at = self._reached
+        if self._reached != self._at or self._pending:
+            await self._lease.move(self._at, self._reached, tuple(self._pending))
+            self._at = self._reached
         self._pending.clear()
+        self._passed, self._owed = 0, False
 
     async def _work_off(self, released: Sequence[OrderedKey]) -> Progress:
         """Rows of released keys, oldest first, before anything newer of these keys; then the log again."""

@@ -127,11 +127,7 @@ class Intake:
         return WORKED
 
     async def _take_in_one(self, place: Place, records: Sequence[Received]) -> None:
-        expected = self._at[place]
-        fresh = [record for record in records if record.offset >= expected]
-        if not fresh:
-            return
-        part = self._slice(place, expected, fresh)
+        part = self._slice(place, self._at[place], records)
         taken = await self._store.take_in(part)
         self._at[place] = part.next
         self.new_total += taken.new

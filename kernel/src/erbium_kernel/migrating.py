@@ -73,9 +73,14 @@ def _upgrade(connection: Connection, config: Config, revision: str) -> None:
 
 
 @cache
+def revisions(service: str) -> tuple[str, ...]:
+    """All revisions that this code knows, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(alembic_config(service)).walk_revisions())
+
+
 def head(service: str) -> str | None:
     """The newest revision that this code knows."""
-    return ScriptDirectory.from_config(alembic_config(service)).get_current_head()
+    return next(iter(revisions(service)), None)
 
 
 def run(context: Any, service: "Service") -> None:

@@ -56,7 +56,7 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
         database = {"database": _database_check(opened)}
         inward, outward = Health({**database, **_role_checks(driver, opened)}), Health(database)
         driving = asyncio.create_task(driver.run(stop))
-        stack.push_async_callback(_ended, driving)
+        stack.push_async_callback(_ended, driving, stop)
         metrics_port = await stack.enter_async_context(serving(observing_app(inward), settings.metrics_host, settings.metrics_port))
         if opened.api_engine is not None:
             app = api_app(opened, outward)
@@ -142,7 +142,8 @@ def _role_checks(driver: Driver, opened: Running) -> dict[str, Check]:
     return {name: of(name) for name in driver.states}
 
 
-async def _ended(driving: asyncio.Task[None]) -> None:
+async def _ended(driving: asyncio.Task[None], stop: asyncio.Event) -> None:
+    stop.set()  # also when the start fails after the roles have begun
     await asyncio.wait({driving})
 
 

@@ -52,7 +52,7 @@ async def rebuild(
             progress = await follower.step()
             stands = Rebuilt((await lease.checkpoint()).position, end.position, follower.parked_total)
             told(stands)
-            if progress.kind == "idle" or await lease.checkpoint() >= end:
+            if await lease.checkpoint() >= end:
                 return stands
             blocked = blocked + 1 if progress.kind == "blocked" else 0
             if blocked > BLOCKED_STEPS_MAX:

@@ -1,6 +1,7 @@
 """The settings of a service process: from ERBIUM_* in the environment, or files in the folder that ERBIUM_SECRETS_DIR names."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -76,6 +77,10 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, Any]:
         """What is in force, for people: passwords hidden."""
         return {f"{PREFIX}{name.upper()}": _shown(getattr(self, name)) for name in type(self).model_fields}
+
+    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
+        """Never a password: a repr ends up in logs."""
+        return self.shown().items()
 
     @classmethod
     def settings_customise_sources(

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from erbium_kernel.migrating import VERSION_TABLE, head, package_of
+from erbium_kernel.migrating import VERSION_TABLE, head, package_of, revisions
 from erbium_kernel.projecting import transaction
 
 _VERSION_TABLE_THERE = text(f"SELECT to_regclass('{VERSION_TABLE}') IS NOT NULL")
@@ -23,12 +23,15 @@ class Unfit(RuntimeError):
 
 
 async def check_revision(engine: AsyncEngine, service: str) -> str | None:
-    """None if the schema is at this code's revision, else a sentence. Raises: Unavailable."""
+    """None if the schema is at this code's revision, else a sentence. Raises: Unavailable.
+
+    A revision that this code does not know is newer, and fits: schemas expand in one deploy and contract in a later one.
+    """
     needed = head(service)
     async with transaction(engine) as connection:
         there = (await connection.execute(_VERSION_TABLE_THERE)).scalar_one()
         found = (await connection.execute(_VERSION)).scalar_one_or_none() if there else None
-    if found == needed:
+    if found == needed or (found is not None and found not in revisions(service)):
         return None
     how = f"run `python -m {package_of(service)} migrate` with the owner's URL"
     return f"The database of {service} is at revision {found or 'none'}, this code needs {needed}: {how}."

@@ -1,9 +1,10 @@
-"""A command over HTTP: answered, repeated, refused, conditional."""
+"""A command over HTTP: answered, repeated, refused, conditional, raced."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
-from tests.kernel.http.conftest import Door
+from tests.kernel.http.conftest import CHAIN, OTHER_CHAIN, Door
 
 
 def taking(**changed: Any) -> dict[str, Any]:
@@ -59,8 +60,6 @@ async def test_key_reused_on_another_record(door: Door) -> None:
 
 async def test_keys_are_the_chains_own(door: Door) -> None:
     """Two chains that choose the same key do not meet, and the ids made for them differ."""
-    from tests.kernel.http.conftest import OTHER_CHAIN
-
     body = taking()
     ours = await door.command("/v1/beds", body, key="k-1")
     theirs = await door.command("/v1/beds", body, key="k-1", chain=OTHER_CHAIN)
@@ -108,8 +107,6 @@ async def test_repetition_comes_before_if_match(door: Door) -> None:
 
 async def test_change_of_nothing(door: Door) -> None:
     """A change of a record that is not there is 404, with and without If-Match, also for another chain's record."""
-    from tests.kernel.http.conftest import OTHER_CHAIN
-
     location = (await door.command("/v1/beds", taking())).headers["location"]
     for path, chain in ((f"/v1/beds/{uuid4()}", None), (location, OTHER_CHAIN)):
         for if_match in ('"1"', None):
@@ -125,3 +122,35 @@ async def test_clinic(door: Door) -> None:
     other = await door.client.post(f"/v1/rooms/{room}/airing", headers={**door.headers(clinics=[str(uuid4())]), **key})
     assert mine.status_code == 200
     assert (other.status_code, other.json()["code"]) == (403, "clinic-not-yours")
+
+
+async def test_repeated_at_once(door: Door) -> None:
+    """Ten copies of one request at once have one effect; all get its answer, nine of them marked as repeated."""
+    body = taking(name="Ann")
+    answers = await asyncio.gather(*(door.command("/v1/beds", body, key="k-5") for _ in range(10)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.headers["erbium-event"] for answer in answers}) == 1
+    assert sum(answer.headers.get("idempotent-replayed") == "true" for answer in answers) == 9
+    rows = (await door.runtime.store.load(CHAIN, f"bed-{answers[0].json()['bed_id']}")).rows
+    assert len(rows) == 1
+
+
+async def test_raced(door: Door) -> None:
+    """Of ten who change the same version at once one wins; the others are told 412, or 409 with Retry-After."""
+    leaving = (await door.command("/v1/beds", taking())).headers["location"] + "/leaving"
+    answers = await asyncio.gather(*(door.command(leaving, if_match='"1"') for _ in range(10)))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses.count(200) == 1
+    assert set(statuses[1:]) <= {409, 412}
+
+
+async def test_erased_and_repeated(door: Door) -> None:
+    """After a person's erasure the repeated answer has everything but the name."""
+    body = taking(name="Ann")
+    first = await door.command("/v1/beds", body, key="k-6")
+    patient_id = UUID(body["patient_id"])
+    await door.runtime.store.erase_key(CHAIN, patient_id)
+    door.runtime.vault.forget(CHAIN, patient_id)
+    again = await door.command("/v1/beds", body, key="k-6")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.json() == {**first.json(), "name": None}

@@ -15,8 +15,9 @@ import httpx
 import pytest
 import sqlalchemy.exc
 
+from erbium_kernel import deadline
 from erbium_kernel.errors import Unavailable, Undecodable, VersionConflict
-from erbium_kernel.http import deadline, json_body
+from erbium_kernel.http import doorway, json_body
 from erbium_kernel.http.app import create_app
 from erbium_kernel.log.memory import MemoryStore
 from tests.kernel.http.conftest import CHAIN, Door
@@ -91,6 +92,16 @@ async def test_unfinished_work_is_bounded(door: Door, monkeypatch: pytest.Monkey
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
+async def test_too_many_at_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound of requests at once a caller is told to come back, and the count goes down again."""
+    monkeypatch.setattr(doorway, "REQUESTS_AT_ONCE_MAX", 0)
+    for _ in range(3):
+        answer = await door.client.get("/v1/meta")
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
+    monkeypatch.setattr(doorway, "REQUESTS_AT_ONCE_MAX", 1)
+    assert (await door.client.get("/v1/meta")).status_code == 200
+
+
 async def test_lost_race(door: Door) -> None:
     """A race lost three times is 409 with Retry-After: nothing was recorded, so the same key may be sent again."""
     async with troubled(door, VersionConflict()) as client:
@@ -98,7 +109,15 @@ async def test_lost_race(door: Door) -> None:
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (409, "version-conflict", "1")
 
 
-@pytest.mark.parametrize("bug", [RuntimeError("Ann's secret"), Undecodable("Ann's secret"), asyncpg.UniqueViolationError("Ann's secret")])
+@pytest.mark.parametrize(
+    "bug",
+    [
+        RuntimeError("Ann's secret"),
+        FileNotFoundError("Ann's secret"),
+        Undecodable("Ann's secret"),
+        asyncpg.UniqueViolationError("Ann's secret"),
+    ],
+)
 async def test_our_own_bug(door: Door, bug: Exception, caplog: pytest.LogCaptureFixture) -> None:
     """What we did not foresee is 500 without a word of it; the log has its class and place, under the request's id."""
     with caplog.at_level(logging.INFO, logger="erbium_kernel"):

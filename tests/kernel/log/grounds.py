@@ -14,6 +14,7 @@ from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.ports import Append, Store
 from tests.kernel.log.making import HandClock, a_command, a_stream
+from tests.kernel.log.reading import PATIENCE_SECONDS
 
 SERVICE = "screening"
 REACHED_SECONDS_MAX = 10.0
@@ -40,6 +41,7 @@ class Ground(Protocol):
     clock: HandClock
     store: Store
     other: Store
+    patience_seconds: float  # how long a reader may be held up by somebody who is not in the test
 
     def hold(self, chain_id: UUID) -> AbstractAsyncContextManager[Held]:
         """An event of a new stream in a transaction that stays open until the test ends it, or the block does (rolled back)."""
@@ -114,6 +116,7 @@ class MemoryGround:
     clock: HandClock
     gate: Gate
     memory: MemoryStore
+    patience_seconds: float = 0.1
 
     @classmethod
     def new(cls) -> "MemoryGround":
@@ -203,6 +206,7 @@ class PostgresGround:
     other: PostgresStore
     admin_url: str
     admin: "asyncpg.Connection[Any]"
+    patience_seconds: float = PATIENCE_SECONDS
 
     @classmethod
     @asynccontextmanager

@@ -16,9 +16,9 @@ PATIENCE_SECONDS = 20.0  # the horizon is server-wide: somebody else's open tran
 POLL_SECONDS = 0.02
 
 
-async def eventually(ask: Callable[[], Awaitable[T]], fits: Callable[[T], bool]) -> T:
-    """The first answer that fits; after PATIENCE_SECONDS the last one, for the assertion to show."""
-    ends_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+async def eventually(ask: Callable[[], Awaitable[T]], fits: Callable[[T], bool], patience_seconds: float = PATIENCE_SECONDS) -> T:
+    """The first answer that fits; when patience ends the last one, for the assertion to show."""
+    ends_at = asyncio.get_running_loop().time() + patience_seconds
     answer = await ask()
     while not fits(answer) and asyncio.get_running_loop().time() < ends_at:
         await asyncio.sleep(POLL_SECONDS)

@@ -133,7 +133,7 @@ class Play:
             await self.read(STEPS_MAX)
             return len(self.seen)
 
-        await eventually(ask, lambda seen: seen >= len(self.committed))
+        await eventually(ask, lambda seen: seen >= len(self.committed), self.ground.patience_seconds)
 
     def check(self) -> None:
         """Every committed event exactly once, every stream in the order of its versions, messages in the order of their partition."""

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -203,8 +203,3 @@ def a_runtime(service: str, store: MemoryStore, clock: HandClock, publishes: Any
     no_vault: Any = None
     codec = Codec([EVENTS], EventTable())
     return Runtime(service=service, store=store, clock=clock, ids=SeededIds(clock), codec=codec, vault=no_vault, publishes=publishes)
-
-
-def renamed(runtime: Runtime, service: str) -> Runtime:
-    """The same under another service's name."""
-    return replace(runtime, service=service)

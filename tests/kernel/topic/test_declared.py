@@ -27,12 +27,12 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "topics.toml"
 
 
-async def ensured(broker: OnKafka, file: Path, text: str, **but: int) -> list[str]:
+async def ensured(broker: OnKafka, file: Path, text: str, replication: int = 1) -> list[str]:
     """The declaration is written and ensured; its topics are deleted with the broker's others."""
-    file.write_text(text)
+    await asyncio.to_thread(file.write_text, text)
     for topic in declared(file):
         broker.forget_later(topic.name)
-    return await ensure(broker.bootstrap, file, **but)  # type: ignore[arg-type]
+    return await ensure(broker.bootstrap, file, replication=replication)
 
 
 def test_the_file_declares_what_the_services_use() -> None:
@@ -92,6 +92,6 @@ async def test_fewer_replicas_than_asked_for_are_refused(kafka_broker: OnKafka, 
 
 async def test_no_broker_is_told_in_time(file: Path) -> None:
     """Where nothing listens, it is said so, and nothing waits for ever."""
-    file.write_text(ONE.format(name="erbium.t.v1", partitions=1, retention=-1))
+    await asyncio.to_thread(file.write_text, ONE.format(name="erbium.t.v1", partitions=1, retention=-1))
     with pytest.raises(Unavailable, match="Kafka: KafkaConnectionError"):
         await ensure("127.0.0.1:1", file)

@@ -9,7 +9,7 @@ import pytest
 
 from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.event import Cursor
-from erbium_kernel.intake import SLICE_BYTES_MAX, Intake, OtherCluster
+from erbium_kernel.intake import SLICE_BYTES_MAX, Intake
 from erbium_kernel.message import ordering_key
 from erbium_kernel.ports import Outgoing
 from erbium_kernel.topic.memory import MemoryBroker, no_hook
@@ -154,6 +154,22 @@ async def test_a_member_that_lost_its_partition_reads_on_from_the_store(
     assert slow.new_total == 1
 
 
+async def test_a_steady_intake_asks_nothing(ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake) -> None:
+    """Once placed, reading asks the broker for records and for nothing else."""
+    intake, asked = new_intake(), []
+    await kitchen.taken_in(intake)
+
+    async def hook(where: str, _: str) -> None:
+        asked.append(where)
+
+    broker.hook = hook
+    for n in range(3):
+        await ward.says("anna", n)
+        await ward.relayed()
+        await kitchen.taken_in(intake)
+    assert "metadata" not in asked
+
+
 async def test_a_lost_slice_is_read_again(ward: Ward, kitchen: Kitchen, new_intake: make_intake) -> None:
     """A slice whose transaction lost its position is not forgotten."""
     await ward.says("anna", 0)
@@ -231,9 +247,7 @@ async def test_keys_arrive_and_are_erased(ward: Ward, kitchen: Kitchen, new_inta
     assert (erased.erased, erased.wrapped) == (True, None)
 
 
-async def test_a_late_key_does_not_bring_a_person_back(
-    ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake
-) -> None:
+async def test_a_late_key_does_not_bring_a_person_back(ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake) -> None:
     """A value that a frozen broker wrote behind the tombstone is ignored."""
     key = ordering_key(CHAIN, patient("anna"))
     for value in (b"wrapped", None, b"wrapped"):
@@ -251,61 +265,8 @@ async def test_a_compacted_topic_is_read_to_its_end(ward: Ward, broker: MemoryBr
         await raw(broker, Outgoing(key=key, value=value), post.KEYS)
     broker.compact(post.KEYS)
     await kitchen.taken_in(intake)
+    assert 3 in (await kitchen.store.positions(post.KEYS)).values()
     assert (await kitchen.store.keys(CHAIN, [patient("anna")]))[patient("anna")].wrapped == b"three"
-
-
-async def test_another_cluster_is_refused(ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake) -> None:
-    """Positions of one cluster are never used in another: nothing is read, and the sentence names both."""
-    await ward.says("anna", 0)
-    await ward.relayed()
-    intake = new_intake()
-    await kitchen.taken_in(intake)
-    broker.wipe("another-cluster")
-    ward.relay = ward.new_relay()
-    await ward.says("anna", 1)
-    await ward.relayed()
-    progress = await intake.step()
-    assert (progress.kind, progress.operator) == ("blocked", True)
-    assert "another-cluster" in progress.reason and "memory-cluster" in progress.reason
-    assert await kitchen.numbers("anna") == [0]
-    assert issubclass(OtherCluster, Exception)
-
-
-async def test_a_topic_made_again_is_refused(ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake) -> None:
-    """A position that the topic no longer holds stops the reading, naming topic and partition, and for good: the topic may grow again."""
-    await ward.says("anna", 0)
-    await ward.relayed()
-    intake = new_intake()
-    await kitchen.taken_in(intake)
-    broker.recreate(TOPIC)
-    for stuck in (intake, intake, new_intake()):
-        progress = await stuck.step()
-        assert (progress.kind, progress.operator) == ("blocked", True)
-        assert f"topic {TOPIC}, partition" in progress.reason
-    await ward.store.reset_checkpoint("relay")
-    ward.relay = ward.new_relay()
-    await ward.relayed()
-    assert (await intake.step()).kind == "blocked"
-
-
-async def test_after_the_operator_decided_reading_goes_on(
-    ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake
-) -> None:
-    """With the positions forgotten and the relay sent again from its start, all is heard once, without a restart."""
-    for n in range(3):
-        await ward.says("anna", n)
-    await ward.relayed()
-    intake = new_intake()
-    await kitchen.taken_in(intake)
-    broker.recreate(TOPIC)
-    assert (await intake.step()).kind == "blocked"
-    kitchen.store.tables.positions.clear()
-    await ward.store.reset_checkpoint("relay")
-    ward.relay = ward.new_relay()
-    await ward.says("anna", 3)
-    await ward.relayed()
-    assert (await kitchen.taken_in(intake)).kind == "idle"
-    assert await kitchen.numbers("anna") == [0, 1, 2, 3]
 
 
 async def test_a_large_slice_is_cut(ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake) -> None:
@@ -315,7 +276,7 @@ async def test_a_large_slice_is_cut(ward: Ward, broker: MemoryBroker, kitchen: K
         body = b'{"number": 1, "padding": "' + b"x" * (SLICE_BYTES_MAX // 5) + b'"}'
         await raw(broker, with_header(replace(good, value=body), "ce_id", str(uuid4()).encode()))
     places: list[str] = []
-    kitchen.store._pause = lambda where: remember(places, where)  # type: ignore[method-assign]
+    kitchen.store._pause = lambda where: remember(places, where)
     await kitchen.taken_in(new_intake())
     assert places.count("take in: begin") == 3
     assert len(await kitchen.rows()) == 12

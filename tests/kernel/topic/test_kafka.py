@@ -107,7 +107,8 @@ async def test_an_idle_consumer_is_not_taken_for_a_silent_one(kafka_broker: OnKa
     monkeypatch.setattr(kafka_inlet, "SILENT_SECONDS", 1.0)
     for _ in range(20):
         await inlet.poll(1, 0.1)
-    assert inlet.rebuilt == 0 and inlet.silent_seconds() < 1.5
+    assert inlet.rebuilt == 0
+    assert inlet.silent_seconds() < 1.5
 
 
 async def test_consumers_in_one_process_share_no_memory(kafka_broker: OnKafka, group: str) -> None:

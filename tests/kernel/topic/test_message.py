@@ -74,7 +74,9 @@ def test_the_official_sdk_reads_what_we_write() -> None:
     assert event.get_time() == envelope.occurred_at
     assert event.get_datacontenttype() == "application/json"
     assert event.get_data() == json.loads(BODY)
-    extensions = {name: event.get_extension(name) for name in ("chainid", "clinicid", "subjectid", "orderingid", "correlationid", "causationid")}
+    extensions = {
+        name: event.get_extension(name) for name in ("chainid", "clinicid", "subjectid", "orderingid", "correlationid", "causationid")
+    }
     assert extensions == {
         "chainid": str(envelope.chain_id),
         "clinicid": str(envelope.clinic_id),
@@ -141,7 +143,9 @@ def test_too_much_is_refused_before_it_is_sent() -> None:
         outgoing("screening", an_envelope(), CLEARED, b"x" * (MESSAGE_BYTES_MAX + 1))
 
 
-@pytest.mark.parametrize("message", [Message("ClearanceGranted", 1, None), Message("clearance granted", 1, None), Message("said", -1, None)])
+@pytest.mark.parametrize(
+    "message", [Message("ClearanceGranted", 1, None), Message("clearance granted", 1, None), Message("said", -1, None)]
+)
 def test_a_fact_that_nobody_could_read_back_is_refused(message: Message) -> None:
     """The sender's own mistake shows at the sender."""
     with pytest.raises(ValueError, match="no type of a message"):
@@ -196,7 +200,9 @@ def test_keys_travel_and_die() -> None:
     assert key_heard(received(key_record(dead))) == dead
 
 
-@pytest.mark.parametrize("key", [None, b"", b"anna", b"a/b", b"{00000000-0000-7000-8000-00000000c4a1}/00000000-0000-7000-8000-00000000c4a1"])
+@pytest.mark.parametrize(
+    "key", [None, b"", b"anna", b"a/b", b"{00000000-0000-7000-8000-00000000c4a1}/00000000-0000-7000-8000-00000000c4a1"]
+)
 def test_a_key_of_another_form_is_unreadable(key: bytes | None) -> None:
     """Only two plain UUIDs name a person of a chain."""
     found = key_heard(Received(topic="k", partition=0, offset=3, key=key, value=b"wrapped", headers=()))

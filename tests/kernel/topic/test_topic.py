@@ -27,7 +27,9 @@ async def test_a_key_stays_in_order_over_many_prefixes(broker: Broker, group: st
     found = await read(broker.inlet(group, topic), lambda found: len(found) >= len(records))
     assert len(found) == len(records)
     for n in range(7):
-        assert texts(found, f"patient-{n}") == [(record.value or b"").decode() for record in records if record.key == f"patient-{n}".encode()]
+        assert texts(found, f"patient-{n}") == [
+            (record.value or b"").decode() for record in records if record.key == f"patient-{n}".encode()
+        ]
 
 
 async def test_a_record_for_each_partition(broker: Broker, group: str) -> None:

@@ -10,12 +10,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from erbium_kernel.errors import Unavailable
 from erbium_kernel.http.problem import Problem, problem_of
 from erbium_kernel.http.request_headers import trace_id
 from erbium_kernel.observing import metrics
 from erbium_kernel.whereabouts import reason_of
 
+REQUESTS_AT_ONCE_MAX = 500
 UNMATCHED = "unmatched"
+PROBED = frozenset({"/livez", "/readyz", "/startupz"})  # asked every few seconds: measured, not written down
 _SCOPE_KEY = "erbium.passage"
 _SERVER_FAULT = 500
 
@@ -67,7 +70,7 @@ class Doorway:
 
     def __init__(self, app: ASGIApp) -> None:
         """`app` is what answers."""
-        self._app = app
+        self._app, self._inside = app, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Nothing that is raised inside leaves it, except cancellation."""
@@ -76,6 +79,7 @@ class Doorway:
             return
         here = scope[_SCOPE_KEY] = _entered(scope)
         began, started = time.perf_counter(), False
+        self._inside += 1
 
         async def send_dressed(message: Message) -> None:
             nonlocal started
@@ -86,13 +90,16 @@ class Doorway:
             await send(message)
 
         try:
+            if self._inside > REQUESTS_AT_ONCE_MAX:
+                raise Unavailable("too many requests at once")  # answered below like every other error
             await self._app(scope, receive, send_dressed)
         except Exception as error:  # noqa: BLE001  # the last net: the caller gets a problem document, the log class and place
             found = respond(Request(scope), error)
             if not started:
                 await found.response(here.request_id.urn, here.trace_id)(scope, receive, send_dressed)
         finally:
-            _written_down(here, scope["method"], time.perf_counter() - began)
+            self._inside -= 1
+            _measured(here, scope, time.perf_counter() - began)
 
 
 def _entered(scope: Scope) -> Passage:
@@ -113,10 +120,14 @@ def _dress(headers: MutableHeaders, here: Passage) -> None:
         headers.setdefault(name, value)
 
 
-def _written_down(here: Passage, method: str, seconds: float) -> None:
+def _measured(here: Passage, scope: Scope, seconds: float) -> None:
+    method, probed = scope["method"], scope["path"] in PROBED
+    if probed:
+        here.route = f"GET {scope['path']}"
     metrics.http_request(here.route, method, here.status, seconds)
     measured = {"route": here.route, "method": metrics.method_label(method), "status": here.status, "seconds": round(seconds, 4)}
-    log.info("request", extra={**measured, **_ids(here)})
+    if not probed:
+        log.info("request", extra={**measured, **_ids(here)})
 
 
 def _ids(here: Passage) -> dict[str, str]:

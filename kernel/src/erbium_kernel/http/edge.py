@@ -1,5 +1,6 @@
 """What every request passes, in this order: token, scope, headers, parameters, body, handler, answer."""
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from erbium_kernel.deadline import within
 from erbium_kernel.http.body import Page
 from erbium_kernel.http.call import Asked, Call
-from erbium_kernel.http.deadline import within
 from erbium_kernel.http.doorway import passage, respond
 from erbium_kernel.http.endpoint import Endpoint
 from erbium_kernel.http.json_body import NO_BODY, Read, body_bytes, read_json
@@ -87,18 +88,22 @@ class Guarded(APIRoute):
 
         async def answered(request: Request) -> Response:
             edge: Edge = request.app.state.edge
-            passage(request).route = operation.route
-            _check_parameters(request, known)
+            here = passage(request)
+            here.route = operation.route
             if operation.scope is None:
+                _check_parameters(request, known)
                 return await within(operation.seconds_max, handler(request))
+            began = time.monotonic()
             principal = await within(operation.seconds_max, edge.asker(request, operation.scope))
-            passage(request).chain_id = principal.chain_id
+            seconds_left = operation.seconds_max - (time.monotonic() - began)
+            here.chain_id = principal.chain_id
+            _check_parameters(request, known)
             read, request = await _body(request, operation, adapter)
             call = _call(edge, request, operation, principal, read)
             request.state.call = call
             if operation.kind == QUERY:
                 await _wait_for(edge, request, call)
-            response = await within(operation.seconds_max, _answered(handler, request))
+            response = await within(seconds_left, _answered(handler, request))
             response.headers.update(call.headers)
             return response
 

@@ -16,7 +16,7 @@ from erbium_kernel.http.routes import COMMAND, Operation
 CALL, PAGING, BODY = "call", "paging", "body"
 
 
-def _call_of(request: Request) -> Call:
+async def _call_of(request: Request) -> Call:
     call: Call = request.state.call
     return call
 

@@ -26,7 +26,7 @@ NO_BODY = Read(None, b"{}")
 
 async def body_bytes(request: Request, limit_bytes: int) -> bytes:
     """The whole body. Raises: Faulty (413 beyond the limit, 408 beyond the time)."""
-    too_large = Faulty("body-too-large", f"A body here has at most {limit_bytes} bytes.", headers={"Connection": "close"})
+    too_large = Faulty("body-too-large", f"A body here has at most {limit_bytes} bytes.")  # the server discards what still comes
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal() or int(announced) > limit_bytes:
         raise too_large

@@ -50,14 +50,14 @@ class Paging:
         return f"{self._request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
-def paging_of(
+async def paging_of(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many items a page has at most.")] = LIMIT_DEFAULT,
     cursor: Annotated[
         str | None, Query(max_length=CURSOR_CHARACTERS_MAX, description="`next_cursor` of the page before, under the same filters.")
     ] = None,
 ) -> Paging:
-    """The dependency behind a handler's parameter of type `Paging`."""
+    """The dependency behind a handler's parameter of type `Paging`. Why async: FastAPI runs others in a thread each."""
     return Paging(request, limit, cursor)
 
 

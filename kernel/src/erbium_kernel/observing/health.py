@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from erbium_kernel.deadline import within
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.http.deadline import within
 
 CHECK_SECONDS_MAX = 1.0
 READY, NOT_READY = 200, 503

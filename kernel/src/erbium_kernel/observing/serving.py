@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -82,4 +83,6 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=CONNECTIONS_WAITING_MAX)
     except OSError as error:
-        raise PortTaken(f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it, or choose another port.") from None
+        raise PortTaken(
+            f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}): stop what uses it, or choose another port."
+        ) from None

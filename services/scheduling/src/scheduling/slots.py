@@ -38,10 +38,11 @@ class FreeSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What is searched in `span`. `lasers` None = the visit needs none; `patient` = when the patient is elsewhere."""
+    """What is searched in `span`. `lasers` None = the visit needs none; `patient` = when the patient is elsewhere. Units: UTC."""
 
     rule: VisitRule
     span: Window
+    not_before: datetime
     step_minutes: int
     practitioners: Sequence[Resource]
     rooms: Sequence[Resource]
@@ -57,11 +58,11 @@ def free_slots(search: Search, limit: int) -> list[FreeSlot]:
     rooms = _starts(line, search.rooms, duration, search.rule.room)
     lasers = None if search.lasers is None else _starts(line, search.lasers, duration, search.rule.laser)
     none = Buffers(before_minutes=0, after_minutes=0)
-    possible = line.grid(search.step_minutes) & line.free(search.patient, duration, none)
+    possible = line.grid(search.step_minutes, search.not_before) & line.free(search.patient, duration, none)
     possible &= _any(practitioners) & _any(rooms)
     if lasers is not None:
         possible &= _any(lasers)
-    found = []
+    found: list[FreeSlot] = []
     for grain in _bits(possible):
         if len(found) == limit:
             break
@@ -123,11 +124,12 @@ class _Line:
         everything = (1 << self.grains) - 1
         return _runs(everything & ~self.outer(busy), length) << lead
 
-    def grid(self, step_minutes: int) -> int:
-        """Starts on the grid, counted from the beginning of the span, that lie in it."""
+    def grid(self, step_minutes: int, not_before: datetime) -> int:
+        """Starts on the grid, counted from the beginning of the span, that lie in it and not before that instant."""
         mask, start = 0, self.span.starts_at
         while start < self.span.ends_at:
-            mask |= 1 << ((start - self.starts_at) // GRAIN)
+            if start >= not_before:
+                mask |= 1 << ((start - self.starts_at) // GRAIN)
             start += timedelta(minutes=step_minutes)
         return mask
 

@@ -4,6 +4,11 @@ from erbium_kernel.service import Service
 from erbium_kernel.subscribing import To
 from scheduling import heard, published
 from scheduling.deciders import CLINIC, ITINERARY, LASER, PRACTITIONER
+from scheduling.http import clinics as clinic_routes
+from scheduling.http import day_sheets, holds, slots
+from scheduling.http import lasers as laser_routes
+from scheduling.http import practitioners as practitioner_routes
+from scheduling.http import visits as visit_routes
 from scheduling.itinerary.commands import EndFreeze, ExpireHold, ReleaseProvisional
 from scheduling.itinerary.decide import FIRM_BY, FREEZE_ENDS, HOLD_EXPIRES
 from scheduling.projections import busy, clinics, lasers, patients, practitioners, visits
@@ -31,4 +36,13 @@ SERVICE = Service(
         FREEZE_ENDS: lambda due, now: To(ITINERARY, due.stream_id, EndFreeze(visit_id=due.ref, at=now)),
     },
     erased_by=(heard.ERASED,),
+    routes=(
+        clinic_routes.routes,
+        practitioner_routes.routes,
+        laser_routes.routes,
+        slots.routes,
+        holds.routes,
+        visit_routes.routes,
+        day_sheets.routes,
+    ),
 )

@@ -22,6 +22,21 @@ from screening.patient.decision_events import (
 from screening.patient.fact_events import PatientRegistered, ProcedureCorrected, ProcedureReported
 from screening.rules import Reason
 
+# The words of the contract. A permanent filler is "other than HA" to the neighbours; waxing has no word in v1, and our own rule holds it.
+PUBLISHED_AS = {
+    "peel_superficial": "peel_superficial",
+    "peel_medium": "peel_medium",
+    "peel_deep": "peel_deep",
+    "peel_unknown": "peel_unknown",
+    "dermabrasion": "dermabrasion",
+    "botulinum_toxin": "botulinum_toxin",
+    "filler_ha": "filler_ha",
+    "filler_other": "filler_other",
+    "filler_permanent": "filler_other",
+    "filler_unknown": "filler_unknown",
+    "biorevitalisation": "biorevitalisation",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredFact:
@@ -140,7 +155,7 @@ def messages(envelope: Envelope, event: Any) -> Sequence[Message]:
             return [Message("patient-registered", 1, _registered(envelope.stream_id, event))]
         case PatientErased():
             return [Message("patient-erased", 1, ErasedFact(patient_id=envelope.stream_id))]
-        case ProcedureReported() | ProcedureCorrected():
+        case ProcedureReported() | ProcedureCorrected() if event.kind in PUBLISHED_AS:
             return [Message("procedure-reported", 1, _procedure(envelope.stream_id, event))]
         case ClearanceGranted():
             return [Message("clearance-granted", 1, _granted(envelope.stream_id, event))]
@@ -175,7 +190,7 @@ def _procedure(patient_id: UUID, event: ProcedureReported | ProcedureCorrected) 
     """Why the day of the report: a procedure of an unknown day without a bound was done on that day at the latest."""
     recorded_on = event.reported_on if isinstance(event, ProcedureReported) else event.corrected_on
     return ProcedureFact(
-        patient_id=patient_id, clinic_id=event.clinic_id, procedure_id=event.procedure_id, kind=event.kind, zones=event.zones,
+        patient_id=patient_id, clinic_id=event.clinic_id, procedure_id=event.procedure_id, kind=PUBLISHED_AS[event.kind], zones=event.zones,
         on=event.when.counted_on or recorded_on, time_zone=event.performed_time_zone, certainty=event.when.certainty,
     )  # fmt: skip
 

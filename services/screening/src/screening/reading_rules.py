@@ -144,6 +144,6 @@ def _seed_window_holds(row: Table, rule: Rule) -> None:
             place = f"{row.place}, procedures {kind} {group}"
             if not any(say.verdict == "DEFER" and (say.days or 0) >= window for say in cell.after):
                 raise BrokenRulebook(f"{place}: the seed window is {window} days, and no DEFER cell here is as long")
-            for say in (*cell.holds, *cell.after):
+            for say in cell.says:
                 if say.overridable_from_day is not None and say.overridable_from_day < window:
                     raise BrokenRulebook(f"{place}, field overridable_from_day: nobody overrides before day {window} of a seed row")

@@ -1,6 +1,6 @@
 """The rulebook in memory: rows that were read from `rules/*.toml`, checked, and never change while the service runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +41,11 @@ class Cell:
 
     holds: tuple[Say, ...] = ()
     after: tuple[Say, ...] = ()
+
+    @property
+    def says(self) -> tuple[Say, ...]:
+        """All of its words."""
+        return (*self.holds, *self.after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +154,7 @@ class Rulebook:
     questions: Mapping[str, Question]
     findings: Mapping[str, Finding]
     limits: Mapping[str, LimitRow]
+    day_numbers: tuple[int, ...]  # every number of days that some row compares a gap with
 
     def cell(self, cells: Mapping[str, Cell], modality: str) -> Cell | None:
         """The cell of a row for this modality, or None where the row says nothing."""
@@ -157,3 +163,16 @@ class Rulebook:
     def procedure_kinds(self) -> frozenset[str]:
         """All kinds of outside procedures that some row knows."""
         return frozenset(kind for rule in self.rules.values() for kind in (*rule.procedures, rule.unknown_kind) if kind)
+
+
+def day_numbers(rules: Iterable[Rule], settings: Settings) -> tuple[int, ...]:
+    """Every number of days that these rows compare a gap with, 0 among them."""
+    return tuple(sorted({0, settings.clearance_days_max, *(days for rule in rules for days in _days(rule))}))
+
+
+def _days(rule: Rule) -> Iterator[int]:
+    yield from (read.greatest_age_days for read in rule.reads if read.greatest_age_days is not None)
+    for cells in (rule.cells, *rule.procedures.values()):
+        for say in (say for cell in cells.values() for say in cell.says):
+            yield from (days for days in (say.days, say.overridable_from_day, say.greatest_age_days) if days is not None)
+            yield from (say.days_by_skin_type or {}).values()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from screening.reading_rules import rule_row
-from screening.rule_rows import Finding, LimitRow, Modality, Question, Rule, Rulebook, Settings
+from screening.rule_rows import Finding, LimitRow, Modality, Question, Rule, Rulebook, Settings, day_numbers
 from screening.toml_rows import BrokenRulebook, Table
 
 T = TypeVar("T")
@@ -24,7 +24,8 @@ def load(folder: Path, **instead: str) -> Rulebook:
     """The rulebook in this folder; `instead` replaces settings (a chain's own policy). Raises: BrokenRulebook."""
     files = {name: _parsed(folder / f"{name}.toml") for name in FILES}
     settings = _settings(_rows(files["settings"], "setting"), instead)
-    rules = [t for name in ("procedures", "conditions", "person", "course") for t in _rows(files[name], "rule")]
+    tables = [t for name in ("procedures", "conditions", "person", "course") for t in _rows(files[name], "rule")]
+    rules = _by_id(tuple(tables), lambda table: rule_row(table, settings))
     vocabulary = files["vocabulary"]
     book = Rulebook(
         version=_digest(folder, instead),
@@ -33,7 +34,8 @@ def load(folder: Path, **instead: str) -> Rulebook:
         zone_parent=_zones(_rows(vocabulary, "zone")),
         questions=_by_id(_rows(files["questionnaire"], "question"), _question),
         findings=_by_id(_rows(vocabulary, "finding"), _finding),
-        rules=_by_id(tuple(rules), lambda table: rule_row(table, settings)),
+        rules=rules,
+        day_numbers=day_numbers(rules.values(), settings),
         limits={row.modality: row for row in _by_id(_rows(files["limits"], "limit"), _limit).values()},
     )
     for table in files.values():

@@ -93,14 +93,8 @@ def evaluate(book: Rulebook, facts: Facts, plan: Plan, today: date) -> Assessmen
 
     Source: domain.md, Decision precedence, and 3c.
     """
-    lines = [
-        _line(book, rule, facts, plan, zone, today)
-        for rule in book.rules.values()
-        for zone in sorted(set(plan.zones))
-        if applies(book, rule, plan.modality, zone)
-    ]
-    verdicts = {finding.verdict for line in lines for finding in line.findings} | {"MISSING" for line in lines if line.missing}
-    outcome: OutcomeWord = next((word for verdict, word in PRECEDENCE if verdict in verdicts), _NOTHING_OPEN)
+    lines = _lines(book, facts, plan, today)
+    outcome = _outcome(lines)
     until, not_before = _dates(outcome, [finding for line in lines for finding in line.findings])
     return Assessment(
         outcome=outcome,
@@ -111,6 +105,25 @@ def evaluate(book: Rulebook, facts: Facts, plan: Plan, today: date) -> Assessmen
         trace=tuple(_traced(line) for line in lines),
         rulebook_version=book.version,
     )
+
+
+def outcome_of(book: Rulebook, facts: Facts, plan: Plan, today: date) -> OutcomeWord:
+    """The outcome of `evaluate` alone."""
+    return _outcome(_lines(book, facts, plan, today))
+
+
+def _lines(book: Rulebook, facts: Facts, plan: Plan, today: date) -> list[_Line]:
+    return [
+        _line(book, rule, facts, plan, zone, today)
+        for rule in book.rules.values()
+        for zone in sorted(set(plan.zones))
+        if applies(book, rule, plan.modality, zone)
+    ]
+
+
+def _outcome(lines: Sequence[_Line]) -> OutcomeWord:
+    verdicts = {finding.verdict for line in lines for finding in line.findings} | {"MISSING" for line in lines if line.missing}
+    return next((word for verdict, word in PRECEDENCE if verdict in verdicts), _NOTHING_OPEN)
 
 
 def _line(book: Rulebook, rule: Rule, facts: Facts, plan: Plan, zone: str, today: date) -> _Line:

@@ -9,7 +9,7 @@ UNPACKED_BYTES_MAX: Final = 900_000  # with its receipt below Kafka's 1 MiB; 5,0
 PACKED_BYTES_MAX: Final = 900_000
 RATIO_MAX: Final = 100  # frames shrink about six-fold
 RATIO_FREE_BYTES: Final = 64 * 1024  # so little is harmless whatever its ratio
-ZSTD_WINDOW_LOG_MAX: Final = 20  # 1 MiB
+ZSTD_WINDOW_LOG_MAX: Final = 23  # 8 MiB, what every decoder must manage (RFC 8878 section 3.1.1.1.2)
 GZIP_WBITS: Final = 31
 
 
@@ -59,7 +59,7 @@ def _unzstd(body: bytes) -> bytes:
     try:
         found = unzip.decompress(body, UNPACKED_BYTES_MAX + 1)
     except zstd.ZstdError:
-        raise Unpackable("not zstd, or with a window above 1 MiB") from None
+        raise Unpackable("not zstd, or with a window above 8 MiB") from None
     if len(found) <= UNPACKED_BYTES_MAX and (not unzip.eof or unzip.unused_data):
         raise Unpackable("zstd is cut short, or more than one frame")
     return found

@@ -12,6 +12,7 @@ from scheduling.itinerary.slot import Slot, Wanted
 
 T = TypeVar("T")
 ClearanceStatus = Literal["valid", "suspended", "revoked", "expired"]
+ENDED = ("revoked", "expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,10 +205,13 @@ def _granted(state: Itinerary, event: e.ClearanceHeard) -> Itinerary:
 
 
 def _clearance_changed(state: Itinerary, event: e.ClearanceChangeHeard) -> Itinerary:
+    """The end of a clearance is final, whatever is heard of it later."""
     known = state.clearances.get(event.clearance_id)
     if known is None:
-        return replace(state, early={**state.early, event.clearance_id: event})
-    return _with_clearance(state, known, _status(event.change), event.earliest)
+        before = state.early.get(event.clearance_id)
+        final = before is not None and _status(before.change) in ENDED
+        return state if final else replace(state, early={**state.early, event.clearance_id: event})
+    return state if known.status in ENDED else _with_clearance(state, known, _status(event.change), event.earliest)
 
 
 def _with_clearance(state: Itinerary, known: Clearance, status: ClearanceStatus, earliest: date | None) -> Itinerary:

@@ -34,7 +34,8 @@ from screening.patient.refusals import (
 )
 from screening.patient.state import Clearance, Registered
 from screening.rule_rows import Rulebook
-from screening.rules import Assessment, evaluate
+from screening.rules import Assessment, evaluate, outcome_of
+from screening.turning_days import turning_days
 
 
 def request_clearance(book: Rulebook, command: RequestClearance, state: Registered) -> Sequence[Event]:
@@ -127,7 +128,7 @@ def _plan(book: Rulebook, command: RequestClearance) -> Plan:
         raise WordUnknown("A plan names at least one zone of the rulebook.", field="zones", known=sorted(book.zone_parent))
     modality = book.modalities.get(command.modality)
     if modality is None or not modality.offered:
-        raise NotOffered(modality=command.modality, offered=sorted(m.id for m in book.modalities.values() if m.offered))
+        raise NotOffered(offered=sorted(m.id for m in book.modalities.values() if m.offered))
     on = command.on or command.act.today
     if on < command.act.today:
         raise DateImpossible("A clearance is for today or a later day.", today=command.act.today.isoformat())
@@ -168,13 +169,12 @@ def _granted(
 
 def _last_cleared_day(book: Rulebook, facts: Facts, plan: Plan, today: date) -> date:
     """The last day up to which the rules say CLEARED on every day: facts age, overrides end, birthdays come."""
-    last = plan.on
-    for day in range(1, book.settings.clearance_days_max + 1):
-        next_day = replace(plan, on=plan.on + timedelta(days=day))
-        if evaluate(book, replace(facts, cleared_on=today), next_day, today).outcome != "CLEARED":
-            break
-        last = next_day.on
-    return last
+    known = replace(facts, cleared_on=today)
+    latest = plan.on + timedelta(days=book.settings.clearance_days_max)
+    for day in turning_days(book, known, plan.on, latest):
+        if outcome_of(book, known, replace(plan, on=day), today) != "CLEARED":
+            return max(plan.on, day - timedelta(days=1))
+    return latest
 
 
 def _none_in_the_way(state: Registered, plan: Plan, valid_until: date, today: date) -> None:

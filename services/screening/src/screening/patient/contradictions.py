@@ -1,16 +1,17 @@
 """A clearance is living: a new fact that contradicts it suspends it in the same append as the fact."""
 
-from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date
 
 from screening.facts import Plan
 from screening.limits import limits_for
-from screening.patient.decision_events import ClearanceSuspended
+from screening.patient.decision_events import ClearanceGranted, ClearanceSuspended
 from screening.patient.events import Event
 from screening.patient.evolve import evolve
 from screening.patient.state import Clearance, Registered
 from screening.rule_rows import Rulebook
-from screening.rules import Assessment, Reason, evaluate
+from screening.rules import Assessment, Reason, evaluate, outcome_of
+from screening.turning_days import turning_days
 
 CHANGES_ATTESTED = "CHANGES_ATTESTED"
 
@@ -37,31 +38,25 @@ def with_suspensions(book: Rulebook, state: Registered, facts: Sequence[Event], 
 
 def contradiction(book: Rulebook, state: Registered, clearance: Clearance, today: date) -> ClearanceSuspended | None:
     """The suspension that the facts demand, or None: the rules must still say CLEARED on every day that the clearance has left."""
-    granted = clearance.granted
-    for day in days_left(clearance, today):
-        assessment = assess(book, state, clearance, day, today)
-        if assessment.outcome != "CLEARED":
-            return _suspended(clearance, assessment, today, assessment.reasons)
-    skin_type = state.facts.skin_type
-    if skin_type is None or limits_for(book, granted.modality, granted.zones, skin_type) != granted.limits:
-        assessment = assess(book, state, clearance, max(today, granted.valid_from), today)
-        return _suspended(clearance, assessment, today, (_limits_changed(book, clearance),))
-    return None
-
-
-def days_left(clearance: Clearance, today: date) -> Iterator[date]:
-    """From today, or from its first day, to its last; at most the days a clearance lasts."""
-    granted = clearance.granted
+    granted, facts = clearance.granted, state.facts
     first = max(today, granted.valid_from)
-    for day in range((granted.valid_until - first).days + 1):
-        yield first + timedelta(days=day)
+    for day in turning_days(book, facts, first, granted.valid_until):
+        if outcome_of(book, facts, _plan(granted, day), today) != "CLEARED":
+            assessment = assess(book, state, clearance, day, today)
+            return _suspended(clearance, assessment, today, assessment.reasons)
+    skin_type = facts.skin_type
+    if skin_type is None or limits_for(book, granted.modality, granted.zones, skin_type) != granted.limits:
+        return _suspended(clearance, assess(book, state, clearance, first, today), today, (_limits_changed(book, clearance),))
+    return None
 
 
 def assess(book: Rulebook, state: Registered, clearance: Clearance, day: date, today: date) -> Assessment:
     """What the rules say about the cleared treatment on this day."""
-    granted = clearance.granted
-    plan = Plan(modality=granted.modality, zones=granted.zones, on=day, indication=granted.indication)
-    return evaluate(book, state.facts, plan, today)
+    return evaluate(book, state.facts, _plan(clearance.granted, day), today)
+
+
+def _plan(granted: ClearanceGranted, day: date) -> Plan:
+    return Plan(modality=granted.modality, zones=granted.zones, on=day, indication=granted.indication)
 
 
 def _suspended(clearance: Clearance, assessment: Assessment, today: date, reasons: tuple[Reason, ...]) -> ClearanceSuspended:

@@ -45,7 +45,7 @@ def evolve(state: State, event: Event) -> State:
     if isinstance(event, PatientErased):
         return Erased(event.erased_on)
     assert isinstance(state, Registered), f"{type(event).__name__} of somebody who is not registered"
-    return _recorded(state, event)
+    return replace(_recorded(state, event), version=state.version + 1)
 
 
 def _recorded(state: Registered, event: Event) -> Registered:

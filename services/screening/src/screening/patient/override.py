@@ -60,7 +60,7 @@ def _rule(book: Rulebook, command: GrantOverride) -> Rule:
     """The row in force, with words checked."""
     rule = book.rules.get(command.rule_id)
     if rule is None or rule.version != command.rule_version:
-        raise RuleUnknown(rule_id=command.rule_id, version_in_force=rule.version if rule else None)
+        raise RuleUnknown(version_in_force=rule.version if rule else None, known=sorted(book.rules))
     if command.modality not in book.modalities:
         raise WordUnknown(field="modality", known=sorted(book.modalities))
     if command.zone not in book.zone_parent:
@@ -82,7 +82,7 @@ def _grounds(book: Rulebook, rule: Rule, command: GrantOverride, state: Register
 def _why_not(book: Rulebook, rule: Rule, modality: str, findings: Sequence[Finding]) -> type[Rejected]:
     """The refusal that fits best. A row that nobody may ever override says so even when it is not in the way."""
     columns = [cell for cells in (rule.cells, *rule.procedures.values()) if (cell := book.cell(cells, modality))]
-    says = [say for cell in columns for say in (*cell.holds, *cell.after)]
+    says = [say for cell in columns for say in cell.says]
     words = {finding.verdict for finding in findings} or {say.verdict for say in says}
     if "ABSOLUTE" in words:
         return AbsoluteRule

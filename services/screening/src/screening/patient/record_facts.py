@@ -31,7 +31,7 @@ from screening.patient.fact_events import (
     TestSpotRead,
 )
 from screening.patient.physicians import doctor_only
-from screening.patient.refusals import AnswersUnknown, DateImpossible, IdTaken, ProcedureUnknown, TestSpotUnknown, WordUnknown
+from screening.patient.refusals import AnswersUnknown, DateImpossible, IdTaken, ProcedureUnknown, SpotUnknown, WordUnknown
 from screening.patient.state import Registered
 from screening.rule_rows import Rulebook
 
@@ -123,7 +123,7 @@ def read_test_spot(command: ReadTestSpot, state: Registered) -> Sequence[Event]:
     """What the spot shows; a second reading that differs counts, for pigment may come late."""
     act = command.act
     if command.spot_id not in state.spots:
-        raise TestSpotUnknown(spot_id=str(command.spot_id))
+        raise SpotUnknown(spot_id=str(command.spot_id))
     earlier = state.spot_readings.get(command.spot_id)
     if earlier is not None and earlier.reading == command.reading:
         return []

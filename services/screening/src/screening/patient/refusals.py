@@ -22,7 +22,7 @@ class AnswersUnknown(NotFound):
     """This patient has no set of answers under this id."""
 
 
-class TestSpotUnknown(NotFound):
+class SpotUnknown(NotFound):
     """This patient has no test spot under this id."""
 
 

@@ -62,9 +62,10 @@ class Erased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A patient: everything recorded, by id."""
+    """A patient: everything recorded, by id. `version` counts the events."""
 
     registration: PatientRegistered
+    version: int = 1
     procedures: Mapping[UUID, ProcedureReported] = field(default_factory=dict)
     corrections: Mapping[UUID, ProcedureCorrected] = field(default_factory=dict)
     answer_sets: Mapping[UUID, QuestionnaireAnswered] = field(default_factory=dict)

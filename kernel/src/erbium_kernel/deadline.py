@@ -16,6 +16,8 @@ _abandoned: set[asyncio.Task[Any]] = set()
 async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`. Raises: Unavailable when it takes longer; the work is then cancelled and ends by itself.
 
+    A bound that has passed already is one too.
+
     Why not asyncio.timeout: cancelling a query on a frozen connection waits for that connection, and with it would the caller.
     """
     if len(_abandoned) >= ABANDONED_MAX:
@@ -23,7 +25,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         raise Unavailable("too much unfinished work")
     task = asyncio.create_task(work)
     try:
-        done, _ = await asyncio.wait({task}, timeout=seconds)
+        done, _ = await asyncio.wait({task}, timeout=max(seconds, 0.0))
     except asyncio.CancelledError:
         _abandon(task)
         raise

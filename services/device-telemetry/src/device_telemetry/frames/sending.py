@@ -1,0 +1,41 @@
+"""The way of frames onto their topic: one record per batch of one laser, acknowledged by the broker before anybody is answered."""
+
+from typing import Final, Protocol
+from uuid import UUID
+
+from device_telemetry.frames.consumer import FRAMES_TOPIC
+from erbium_kernel.errors import Unavailable
+from erbium_kernel.ports import Outgoing, Outlet
+from erbium_kernel.settings import Settings
+from erbium_kernel.topic.kafka import KafkaOutlet
+
+CONTENT_TYPE: Final = (("content-type", b"application/x-ndjson"),)
+
+
+class Sends(Protocol):
+    """Where the endpoint hands a batch over."""
+
+    async def send(self, chain_id: UUID, device_id: UUID, record: bytes) -> None:
+        """Returns when all in-sync replicas have it. Raises: Unavailable: nothing may be assumed sent."""
+        ...
+
+
+class FramesTopic:
+    """The raw topic. Its producer is made at the first batch: a process that serves no laser needs none."""
+
+    def __init__(self, outlet: Outlet | None = None, *, topic: str = FRAMES_TOPIC) -> None:
+        """`outlet`: one that is there already, for tests."""
+        self._outlet, self._topic = outlet, topic
+
+    async def send(self, chain_id: UUID, device_id: UUID, record: bytes) -> None:
+        """The key is chain and laser, so one laser's batches stay in order. Raises: Unavailable."""
+        if self._outlet is None:
+            self._outlet = KafkaOutlet(_kafka(), compression="zstd")
+        await self._outlet.publish(self._topic, [Outgoing(key=f"{chain_id}/{device_id}".encode(), value=record, headers=CONTENT_TYPE)])
+
+
+def _kafka() -> str:
+    address = Settings().kafka
+    if not address:
+        raise Unavailable("ERBIUM_KAFKA is not set, so frames have nowhere to go")
+    return address

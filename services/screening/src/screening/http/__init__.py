@@ -1,0 +1,1 @@
+"""The doors of screening: bodies in, commands to the aggregate, views out."""

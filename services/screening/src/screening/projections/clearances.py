@@ -1,0 +1,118 @@
+"""What was decided about each request for clearance, and how it stands now, with reasons and trace."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Date, Index, Text, Uuid, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from erbium_kernel.event import Envelope
+from erbium_kernel.read_table import change, drop, page, put, read_table
+from erbium_kernel.subscribing import Projection
+from screening.patient.decision_events import (
+    ClearanceDeferred,
+    ClearanceExpired,
+    ClearanceGranted,
+    ClearanceRefused,
+    ClearanceReinstated,
+    ClearanceRevoked,
+    ClearanceSuspended,
+    PatientErased,
+)
+from screening.patient.events import Decision
+from screening.projections import METADATA
+from screening.projections.plain import plain
+
+CLEARANCES = read_table(
+    "clearances",
+    METADATA,
+    Column("clearance_id", Uuid(), nullable=False),
+    Column("patient_id", Uuid(), nullable=False),
+    Column("clinic_id", Uuid(), nullable=False),
+    Column("modality", Text(), nullable=False),
+    Column("zones", JSONB(), nullable=False),
+    Column("indication", Text(), nullable=True),
+    Column("outcome", Text(), nullable=False),
+    Column("standing", Text(), nullable=False),
+    Column("valid_from", Date(), nullable=True),
+    Column("valid_until", Date(), nullable=True),
+    Column("earliest", Date(), nullable=True),
+    Column("decided_on", Date(), nullable=False),
+    Column("decided_by", Uuid(), nullable=False),
+    Column("limits", JSONB(none_as_null=True), nullable=True),
+    Column("reasons", JSONB(), nullable=False),
+    Column("missing", JSONB(), nullable=False),
+    Column("trace", JSONB(), nullable=False),
+    Column("rulebook_version", Text(), nullable=False),
+    Index("clearances_of_patient", "chain_id", "patient_id", "clearance_id"),
+    key=("clearance_id",),
+)
+Heard = Decision | ClearanceSuspended | ClearanceReinstated | ClearanceRevoked | ClearanceExpired | PatientErased
+HEARS = frozenset(
+    {
+        "clearance-granted", "clearance-deferred", "clearance-refused", "clearance-suspended", "clearance-reinstated",
+        "clearance-revoked", "clearance-expired", "patient-erased",
+    }
+)  # fmt: skip
+
+
+async def apply(conn: AsyncConnection, envelope: Envelope, event: Heard) -> None:
+    """One row per request; health data of an erased patient goes too."""
+    chain_id = envelope.chain_id
+    match event:
+        case ClearanceGranted() | ClearanceDeferred() | ClearanceRefused():
+            await put(conn, CLEARANCES, chain_id, patient_id=envelope.stream_id, **_decided(event))
+        case ClearanceSuspended():
+            await change(
+                conn, CLEARANCES, chain_id, {"clearance_id": event.clearance_id}, standing="suspended", outcome=event.outcome,
+                earliest=event.earliest, reasons=plain(event.reasons), missing=plain(event.missing), trace=plain(event.trace),
+                rulebook_version=event.rulebook_version,
+            )  # fmt: skip
+        case ClearanceReinstated():
+            await change(
+                conn, CLEARANCES, chain_id, {"clearance_id": event.clearance_id}, standing="valid", outcome="CLEARED", earliest=None,
+                reasons=[], missing=[], trace=plain(event.trace), rulebook_version=event.rulebook_version,
+            )  # fmt: skip
+        case ClearanceRevoked() | ClearanceExpired():
+            standing = "revoked" if isinstance(event, ClearanceRevoked) else "expired"
+            await change(conn, CLEARANCES, chain_id, {"clearance_id": event.clearance_id}, standing=standing)
+        case PatientErased():
+            await drop(conn, CLEARANCES, chain_id, patient_id=envelope.stream_id)
+
+
+def _decided(event: Decision) -> dict[str, Any]:
+    same = {
+        "clearance_id": event.clearance_id, "clinic_id": event.clinic_id, "modality": event.modality, "zones": list(event.zones),
+        "indication": event.indication, "trace": plain(event.trace), "rulebook_version": event.rulebook_version,
+    }  # fmt: skip
+    if isinstance(event, ClearanceGranted):
+        return same | {
+            "outcome": "CLEARED", "standing": "valid", "valid_from": event.valid_from, "valid_until": event.valid_until, "earliest": None,
+            "decided_on": event.granted_on, "decided_by": event.granted_by, "limits": plain(event.limits), "reasons": [], "missing": [],
+        }  # fmt: skip
+    outcome = "DEFERRED" if isinstance(event, ClearanceDeferred) else event.outcome
+    return same | {
+        "outcome": outcome, "standing": "deferred" if outcome == "DEFERRED" else "refused", "valid_from": None, "valid_until": None,
+        "earliest": event.until, "decided_on": event.decided_on, "decided_by": event.decided_by, "limits": None,
+        "reasons": plain(event.reasons), "missing": plain(event.missing),
+    }  # fmt: skip
+
+
+PROJECTION = Projection(name="screening.clearances", hears=HEARS, tables=(CLEARANCES,), apply=apply)
+
+
+async def one_clearance(conn: AsyncConnection, patient_id: UUID, clearance_id: UUID) -> dict[str, Any] | None:
+    """The row of one request, if it is this patient's."""
+    wanted = (CLEARANCES.c.patient_id == patient_id, CLEARANCES.c.clearance_id == clearance_id)
+    row = (await conn.execute(select(CLEARANCES).where(*wanted))).mappings().first()
+    return dict(row) if row else None
+
+
+async def clearances(conn: AsyncConnection, patient_id: UUID, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
+    """One page of a patient's requests, by id; the trace is in the single view."""
+    columns = [column for column in CLEARANCES.c if column.name not in ("chain_id", "trace")]
+    query = select(*columns).where(CLEARANCES.c.patient_id == patient_id)
+    rows = await conn.execute(page(query, [CLEARANCES.c.clearance_id], after, limit))
+    return [dict(row) for row in rows.mappings()]

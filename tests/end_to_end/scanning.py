@@ -1,0 +1,84 @@
+"""Looks for planted words in everything that Erbium leaves anywhere: tables, topics, logs, metrics."""
+
+import asyncio
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from erbium.provision import database_of
+from erbium.stack import Stack
+
+POLL_MS = 500
+
+
+def everywhere(stack: Stack, words: Iterable[str]) -> list[str]:
+    """Where any of these words stands, as `place: word`. Reads every table of every database, every topic, every log file and metric."""
+    sought = [word.encode() for word in words]
+    found = asyncio.run(_databases(stack, sought)) + asyncio.run(_topics(stack, sought))
+    for path in sorted((stack.state / "logs").glob("*")):
+        found += [f"{path.name}: {word.decode()}" for word in sought if word in path.read_bytes()]
+    for name, endpoint in stack.services.items():
+        text = httpx.get(endpoint.metrics, trust_env=False, timeout=10).content
+        found += [f"metrics of {name}: {word.decode()}" for word in sought if word in text]
+    return found
+
+
+async def _databases(stack: Stack, sought: list[bytes]) -> list[str]:
+    found = []
+    for service in stack.services:
+        url = stack.servers.postgres_url.rsplit("/", 1)[0] + "/" + database_of(service)
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            assert tables, f"{service} has no tables"
+            for table in tables:
+                dump = bytearray()
+                await connection.copy_from_query(f'SELECT * FROM "{table["tablename"]}"', output=lambda data, dump=dump: _keep(dump, data))
+                # bytea is dumped as hex
+                hits = [word for word in sought if word in dump or word.hex().encode() in dump]
+                found += [f"{service}.{table['tablename']}: {word.decode()}" for word in hits]
+        finally:
+            await connection.close()
+    return found
+
+
+async def _keep(dump: bytearray, data: bytes) -> None:
+    dump.extend(data)
+
+
+async def _topics(stack: Stack, sought: list[bytes]) -> list[str]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=stack.servers.kafka, group_id=None, auto_offset_reset="earliest", enable_auto_commit=False)
+    await consumer.start()
+    found, seen = [], 0
+    try:
+        topics = [topic for topic in await consumer.topics() if topic.startswith("erbium.")]
+        places = [TopicPartition(topic, n) for topic in topics for n in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            for place, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=2_000)).items():
+                seen += len(records)
+                for record in records:
+                    parts = [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
+                    found += [f"{place.topic}: {word.decode()}" for word in sought if any(word in part for part in parts)]
+    finally:
+        await consumer.stop()
+    assert seen, "the topics are empty: nothing was looked at"
+    return found
+
+
+def state_files(folder: Path, words: Iterable[str]) -> list[str]:
+    """Files below a folder (reports, stories) that hold one of these words."""
+    sought = [word.encode() for word in words]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [f"{path.name}: {word.decode()}" for path in files for word in sought if word in path.read_bytes()]
+
+
+def a_name() -> str:
+    """A name that stands nowhere by chance."""
+    return f"Zyx{uuid.uuid4().hex[:12]}"

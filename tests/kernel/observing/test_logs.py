@@ -1,0 +1,102 @@
+"""Logs: nothing personal gets in by accident."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from erbium_kernel.observing import configure_logs
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """Logging configured as in a service, into a text."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    configure_logs(service="ward", role="api", stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(written: io.StringIO) -> list[dict[str, Any]]:
+    """The objects written so far."""
+    return [json.loads(line) for line in written.getvalue().splitlines()]
+
+
+def test_a_line(written: io.StringIO) -> None:
+    """A line is one JSON object with time, level, logger, service and role."""
+    structlog.get_logger("erbium_kernel.relay").info("published", topic="erbium.ward.v1", records=3)
+    (line,) = lines(written)
+    assert line["event"] == "published"
+    assert (line["service"], line["role"], line["level"], line["logger"]) == ("ward", "api", "info", "erbium_kernel.relay")
+    assert (line["topic"], line["records"]) == ("erbium.ward.v1", 3)
+    assert line["timestamp"].endswith("Z")
+
+
+def test_unknown_keys(written: io.StringIO) -> None:
+    """A key that nobody has allowed is dropped and named, whichever library it comes through."""
+    structlog.get_logger("screening").info("registered", name_of_patient="Ann", event_id="e-1")
+    logging.getLogger("screening").info("registered", extra={"birth_date": "1980-01-01", "event_id": "e-2"})
+    first, second = lines(written)
+    assert (first["unknown_keys"], first["event_id"]) == (["name_of_patient"], "e-1")
+    assert (second["unknown_keys"], second["event_id"]) == (["birth_date"], "e-2")
+    assert "Ann" not in written.getvalue()
+    assert "1980" not in written.getvalue()
+
+
+def test_exceptions(written: io.StringIO) -> None:
+    """An exception is its class and place, never its text, which may quote data; not even in a traceback or a cause."""
+    for log in (structlog.get_logger("screening"), logging.getLogger("screening"), logging.getLogger("somebody.else")):
+        try:
+            try:
+                raise KeyError("Ann")
+            except KeyError as cause:
+                raise ValueError("Ann was born 1980") from cause
+        except ValueError:
+            log.exception("failed")
+    assert "Ann" not in written.getvalue()
+    assert "1980" not in written.getvalue()
+    assert all(line["error"].startswith("ValueError at ") and "test_logs.py" in line["error"] for line in lines(written))
+
+
+async def test_what_other_libraries_say(written: io.StringIO) -> None:
+    """Of others' sentences only the fixed part and the first line is kept: asyncio prints the exception of a forgotten task."""
+    logging.getLogger("somebody.else").warning("row %s is odd", "Ann")
+
+    async def fails() -> None:
+        raise ValueError("Ann")
+
+    task = asyncio.create_task(fails())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    import gc
+
+    gc.collect()
+    first, second = lines(written)
+    assert first["event"] == "row %s is odd"
+    assert second["event"] == "Task exception was never retrieved"
+    assert "Ann" not in written.getvalue()
+
+
+def test_requests_are_not_logged_by_the_server(written: io.StringIO) -> None:
+    """uvicorn's access log is off: it would write paths and query strings."""
+    logging.getLogger("uvicorn.access").info('"GET /v1/patients?name=Ann"')
+    assert written.getvalue() == ""
+
+
+def test_repeated_configuration(written: io.StringIO) -> None:
+    """Configuring twice writes every line once."""
+    again = io.StringIO()
+    configure_logs(service="ward", role="work", stream=again)
+    logging.getLogger("erbium_kernel").info("hello")
+    assert written.getvalue() == ""
+    assert len(again.getvalue().splitlines()) == 1

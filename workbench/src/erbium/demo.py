@@ -1,0 +1,43 @@
+"""`erbium demo`: the journey on a running stack, told as it goes."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+from erbium.journey.clinic import Clinic, JourneyFailed
+from erbium.journey.play import Journey, Outcome
+from erbium.journey.setting import MADRID
+from erbium.journey.story import Story
+from erbium.servers import LocalServerError
+from erbium.stack import Stack
+
+NAMES = ("Ana Deferred", "Berta Treated")
+
+
+def run(stack: Stack, progress: Callable[[str], None], *, names: tuple[str, str] = NAMES) -> Outcome:
+    """Plays the journey in a chain of its own, so that it works again on the same state.
+
+    Raises: LocalServerError that names the step and where the logs are.
+    """
+    chain, clinics = uuid.uuid4(), [uuid.uuid4(), uuid.uuid4()]
+
+    def mint(role: str, chain_id: uuid.UUID, clinic_ids: list[uuid.UUID], subject: uuid.UUID) -> str:
+        return stack.token(role, chain=chain_id, clinics=clinic_ids, subject=str(subject))
+
+    urls = {name: endpoint.url for name, endpoint in stack.services.items()}
+    with Clinic(urls, mint, chain, clinics) as clinic:
+        story = Story(progress, clinic.now, MADRID)
+        try:
+            return Journey(clinic, story, stack.state / "reports", names).play()
+        except JourneyFailed as failed:
+            raise LocalServerError(f"The journey failed at {failed}\nThe services' own story is in {stack.state / 'logs'}.") from failed
+        finally:
+            _back_to_now(clinic)
+
+
+def _back_to_now(clinic: Clinic) -> None:
+    """What is left running shows the real time again."""
+    try:
+        clinic.set_time(timedelta())
+    except JourneyFailed:
+        return  # a service that is gone has nothing to set
