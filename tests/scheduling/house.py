@@ -137,7 +137,9 @@ class House:
         """Authorization by a fresh token."""
         return {"Authorization": f"Bearer {self.bearers.token(self.chain, **token)}"}
 
-    async def post(self, path: str, body: Any = None, *, if_match: str | None = None, key: str | None = None, **token: Any) -> httpx.Response:
+    async def post(
+        self, path: str, body: Any = None, *, if_match: str | None = None, key: str | None = None, **token: Any
+    ) -> httpx.Response:
         """A command, under a new key unless one is given."""
         extra = {"If-Match": if_match} if if_match else {}
         headers = {**self.headers(**token), "Idempotency-Key": key or str(uuid4()), **extra}

@@ -21,7 +21,7 @@ from erbium_kernel.observing.serving import observing_app, serving
 from erbium_kernel.roles import clock_role, work_roles
 from erbium_kernel.running import Running, running
 from erbium_kernel.service import Service
-from erbium_kernel.settings import NEEDS, Settings
+from erbium_kernel.settings import NEEDS, Settings, SettingsUnfit
 from erbium_kernel.topic.declared import ensure
 from erbium_kernel.topic.kafka import StuckConsumer, calm_aiokafka
 from erbium_kernel.verifying import check_revision, verify
@@ -52,7 +52,7 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
         if not await _or_stopped(stop, _verified(opened)):
             return 0
         roles = clock_role(opened) + (work_roles(opened) if opened.work_engine else [])
-        driver = Driver(roles, opened.wake, opened.runtime.clock, fatal=(StuckConsumer,))
+        driver = Driver(roles, opened.wake, opened.runtime.clock, fatal=(StuckConsumer, SettingsUnfit))
         database = {"database": _database_check(opened)}
         inward, outward = Health({**database, **_role_checks(driver, opened)}), Health(database)
         driving = asyncio.create_task(driver.run(stop))
@@ -69,6 +69,8 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
         for health in (inward, outward):
             health.drain()
     log.info("stopped", kind=kind)
+    if isinstance(driver.failed, SettingsUnfit):
+        raise driver.failed
     return 1 if driver.failed else 0
 
 

@@ -61,6 +61,7 @@ class Relay:
         except _NotSent as error:
             return blocked(str(error))
         except LostLease:
+            self._lease = None
             return blocked("somebody else moved the checkpoint")
         except Unavailable:
             self._lease = None

@@ -1,5 +1,6 @@
 """A reaction's command and its checkpoint commit together: one effect for each event, whatever crashes in between."""
 
+from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4, uuid5
 
@@ -146,6 +147,27 @@ async def test_a_moved_checkpoint_is_read_again(runtime: Runtime, kitchen: Kitch
     assert "blocked" not in kinds[1:]
     assert await meals_of(runtime, kitchen, patient) == (first, third)
     assert second not in await meals_of(runtime, kitchen, patient)
+
+
+async def test_passing_is_cheap(clock: WardClock, kitchen: Kitchen) -> None:
+    """Rows of no interest are passed without a commit for each; at rest the checkpoint stands at the end of the log all the same."""
+    places: Counter[str] = Counter()
+
+    async def count(where: str) -> None:
+        places[where] += 1
+
+    runtime = ward_with_kitchen(MemoryStore(clock=clock, pause=count), clock)
+    reaction = kitchen.hearing(frozenset({"erbium.reception.announced"}))
+    async with runtime.store.lease(reaction.name) as lease:
+        assert lease is not None
+        follower = Follower(Reacting(runtime, reaction), lease, clock)
+        for _ in range(50):
+            await take_bed(runtime, uuid4())
+            assert (await follower.step()).kind == "worked"
+        assert places["move: begin"] == 0
+        assert [(await follower.step()).kind for _ in range(2)] == ["idle", "idle"]
+        assert places["move: begin"] == 1
+        assert await lease.checkpoint() == await runtime.store.end()
 
 
 async def test_the_key_that_has_yet_to_arrive(store: MemoryStore, clock: WardClock, kitchen: Kitchen) -> None:

@@ -22,7 +22,7 @@ def run(stack: Stack, progress: Callable[[str], None], *, names: tuple[str, str]
     chain, clinics = uuid.uuid4(), [uuid.uuid4(), uuid.uuid4()]
 
     def mint(role: str, chain_id: uuid.UUID, clinic_ids: list[uuid.UUID], subject: uuid.UUID) -> str:
-        return stack.token(role, chain=chain_id, clinics=clinic_ids, subject=str(subject))
+        return stack.token(role, chain=chain_id, clinics=clinic_ids, subject=subject)
 
     urls = {name: endpoint.url for name, endpoint in stack.services.items()}
     with Clinic(urls, mint, chain, clinics) as clinic:

@@ -158,7 +158,7 @@ async def _asked(request: Request) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until SIGTERM or Ctrl-C. Returns the exit code: 0, or 1 with a sentence."""
+    """Serves until a signal ends it. Returns 1, with a sentence, if it does not start."""
     parser = argparse.ArgumentParser(prog="python -m erbium.issuer", description="Development tokens for everybody; refuses production.")
     parser.add_argument("--port", type=int, required=True, help="listens on 127.0.0.1 only")
     parser.add_argument("--keys", type=Path, required=True, help="folder of the signing key; made if it is not there")

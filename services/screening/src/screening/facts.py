@@ -69,7 +69,7 @@ class Examination:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestSpot:
+class Spot:
     """A small treated patch; `reading` None = not read yet."""
 
     modality: str
@@ -116,7 +116,7 @@ class Facts:
     procedures: tuple[Procedure, ...] = ()
     examinations: tuple[Examination, ...] = ()
     consulted_on: date | None = None
-    test_spots: tuple[TestSpot, ...] = ()
+    test_spots: tuple[Spot, ...] = ()
     preconditions: tuple[Precondition, ...] = ()
     overrides: tuple[Override, ...] = ()
     acknowledgements: tuple[Acknowledgement, ...] = ()

@@ -154,7 +154,7 @@ class Rulebook:
     questions: Mapping[str, Question]
     findings: Mapping[str, Finding]
     limits: Mapping[str, LimitRow]
-    day_numbers: tuple[int, ...]  # every number of days that some row compares a gap with
+    greatest_ages_days: tuple[int, ...]  # every greatest age of a fact that some row names
 
     def cell(self, cells: Mapping[str, Cell], modality: str) -> Cell | None:
         """The cell of a row for this modality, or None where the row says nothing."""
@@ -165,14 +165,12 @@ class Rulebook:
         return frozenset(kind for rule in self.rules.values() for kind in (*rule.procedures, rule.unknown_kind) if kind)
 
 
-def day_numbers(rules: Iterable[Rule], settings: Settings) -> tuple[int, ...]:
-    """Every number of days that these rows compare a gap with, 0 among them."""
-    return tuple(sorted({0, settings.clearance_days_max, *(days for rule in rules for days in _days(rule))}))
+def greatest_ages_days(rules: Iterable[Rule], settings: Settings) -> tuple[int, ...]:
+    """Every greatest age of a fact or a precondition that these rows name."""
+    return tuple(sorted({settings.clearance_days_max, *(age for rule in rules for age in _ages(rule) if age is not None)}))
 
 
-def _days(rule: Rule) -> Iterator[int]:
-    yield from (read.greatest_age_days for read in rule.reads if read.greatest_age_days is not None)
+def _ages(rule: Rule) -> Iterator[int | None]:
+    yield from (read.greatest_age_days for read in rule.reads)
     for cells in (rule.cells, *rule.procedures.values()):
-        for say in (say for cell in cells.values() for say in cell.says):
-            yield from (days for days in (say.days, say.overridable_from_day, say.greatest_age_days) if days is not None)
-            yield from (say.days_by_skin_type or {}).values()
+        yield from (say.greatest_age_days for cell in cells.values() for say in cell.says)

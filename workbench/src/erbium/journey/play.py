@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from erbium import fleet
-from erbium.journey.clinic import Clinic, JourneyFailed, Reply
+from erbium.journey.clinic import Clinic, JourneyFailed
+from erbium.journey.desk import Desk
 from erbium.journey.people import Person
 from erbium.journey.setting import MODALITY, Setting, next_monday_morning, set_the_stage
 from erbium.journey.story import Story
@@ -47,6 +49,7 @@ class Journey:
     def __init__(self, clinic: Clinic, story: Story, reports: Path, names: tuple[str, str]) -> None:
         """`names` of the two patients; `reports`: the folder for the treatment report."""
         self.clinic, self.story, self.reports = clinic, story, reports
+        self.desk = Desk(clinic)
         self.names = names
         self.setting: Setting
         self.first: Person
@@ -99,13 +102,20 @@ class Journey:
         say, first = self.story.say, Person(self.clinic, self.setting.madrid.clinic_id, self.names[0])
         self.first = first
         registered = first.register("1988-07-14")
-        say("front desk", f"registers {first.name}", fact="patient-registered", hop_ms=self._hop(first, registered))
+        say("front desk", f"registers {first.name}", fact="patient-registered", hop_ms=self.desk.hop(first, registered))
         first.answer()
         botox_on = self.today - timedelta(days=5)
         reported = first.record(
-            "procedures", {"kind": "botulinum_toxin", "zones": ["forehead"], "on": botox_on.isoformat(), "certainty": "exact"}, role="front_desk"
+            "procedures",
+            {"kind": "botulinum_toxin", "zones": ["forehead"], "on": botox_on.isoformat(), "certainty": "exact"},
+            role="front_desk",
         )
-        say("front desk", f"records Botox of {botox_on:%d %b}, done elsewhere", fact="procedure-reported", hop_ms=self._hop(first, reported))
+        say(
+            "front desk",
+            f"records Botox of {botox_on:%d %b}, done elsewhere",
+            fact="procedure-reported",
+            hop_ms=self.desk.hop(first, reported),
+        )
         first.record("consultations", {"skin_type": "II", "findings": []})
         decided = first.record("clearances", {"modality": MODALITY, "zones": ["face"], "indication": "PHOTO_FACE"})
         until = botox_on + timedelta(days=14)
@@ -114,15 +124,15 @@ class Journey:
         rules = ", ".join(f"{reason['rule_id']} v{reason['rule_version']}" for reason in decided.body["reasons"])
         say(
             "doctor", f"may not clear {first.name} today: deferred until {until:%a %d %b}", rule=rules, fact="clearance-deferred",
-            hop_ms=self._hop(first, decided),
+            hop_ms=self.desk.hop(first, decided),
         )  # fmt: skip
 
     def _cleared(self) -> None:
         say, second = self.story.say, Person(self.clinic, self.setting.madrid.clinic_id, self.names[1])
         self.second = second
         registered = second.register("1984-02-29")
-        say("front desk", f"registers {second.name}", fact="patient-registered", hop_ms=self._hop(second, registered))
-        consultation = self._book(second, self.setting.madrid.clinic_id, "consultation", self.today)
+        say("front desk", f"registers {second.name}", fact="patient-registered", hop_ms=self.desk.hop(second, registered))
+        consultation = self.desk.book(second, self.setting.madrid.clinic_id, "consultation", self.today)
         second.act_on_visit(consultation["visit_id"], "check-in")
         say("front desk", "books a consultation for the same morning and checks her in: a consultation needs no clearance")
         second.answer()
@@ -134,19 +144,24 @@ class Journey:
         looked_at = len({row["rule_id"] for row in decided.body["trace"]})
         say(
             "doctor", f"examines her (skin type II) and clears her face for {MODALITY} until {decided.body['valid_until']}",
-            rule=f"{looked_at} rules looked at, none open", fact="clearance-granted", hop_ms=self._hop(second, decided),
+            rule=f"{looked_at} rules looked at, none open", fact="clearance-granted", hop_ms=self.desk.hop(second, decided),
         )  # fmt: skip
 
     def _booked(self) -> None:
         say, second, setting = self.story.say, self.second, self.setting
-        visit = self._book(second, setting.madrid.clinic_id, "laser", self.today, modality=MODALITY, zones=["face"])
+        visit = self.desk.book(second, setting.madrid.clinic_id, "laser", self.today, modality=MODALITY, zones=["face"])
         expect(visit["standing"], "firm", "the booking")
         self.visit_id = visit["visit_id"]
         say("front desk", f"books the laser for {_clock(visit)} today: firm, the clearance is valid", fact="visit-booked")
         later = self.today + timedelta(days=28)
-        following = self._book(second, setting.las_palmas.clinic_id, "laser", later, modality=MODALITY, zones=["face"])
+        following = self.desk.book(second, setting.las_palmas.clinic_id, "laser", later, modality=MODALITY, zones=["face"])
         self.next_visit_id = following["visit_id"]
-        say("front desk", f"books the next session in Las Palmas on {later:%d %b}: {following['standing']}", rule="28 days between two sessions")
+        say(
+            "front desk",
+            f"books the next session in Las Palmas on {later:%d %b}: {following['standing']}",
+            rule="28 days between two sessions",
+        )
+        self.clinic.move_time(datetime.fromisoformat(visit["starts_at"]) - self.clinic.now())
         second.act_on_visit(self.visit_id, "same-day-approval", role="doctor")
         second.act_on_visit(self.visit_id, "check-in")
         attested = second.act_on_visit(self.visit_id, "attestation", {"changes": False}, role="nurse")
@@ -160,7 +175,7 @@ class Journey:
             "zones": fleet.PLAN, "attest_stale_screening": False,
         }  # fmt: skip
         self.clinic.get("device_telemetry", "/v1/devices", role="nurse", after=self._attested)
-        opened = self._open_treatment(body)
+        opened = self.desk.open_treatment(body)
         self.treatment_id = opened.body["treatment_id"]
         limits = opened.body["limits"]
         say(
@@ -174,7 +189,7 @@ class Journey:
         )  # fmt: skip
         self.sent = laser.treat(progress=self.story.tell)
         say(
-            "laser", f"sends {self.sent.frames:,} frames in {self.sent.batches} batches, {self.sent.repeated:,} of them twice, some out of order; "
+            "laser", f"sends {self.sent.frames:,} frames in {self.sent.batches} batches, {self.sent.repeated:,} twice, some out of order; "
             f"{self.sent.withheld:,} are still in its memory",
         )  # fmt: skip
         self._laser = laser
@@ -182,14 +197,14 @@ class Journey:
     def _completed(self) -> None:
         say = self.story.say
         path = f"/v1/treatments/{self.treatment_id}"
-        view = self.clinic.wait_for("the first delivered frame", lambda: self._started(path))
-        expect(view["gaps_open"] > 0, True, "a gap in the frames")
+        view = self.clinic.wait_for("the first delivered frame", lambda: self.desk.started(path, self._laser.missing()))
+        expect(view["gaps_open"], 1, "the gaps in the frames")
         etag = self.clinic.get("device_telemetry", path, role="nurse").etag
         ended = self.clinic.post("device_telemetry", f"{path}/end", self._laser.finals(), role="nurse", expect=200, if_match=etag)
         say("nurse", f"ends the treatment; {view['missing_frames']:,} frames are missing, totals are provisional", fact="treatment-ended")
         self.clinic.get("aftercare", f"{path}/care-plan", role="nurse", after=ended.message)
         self._laser.back_fill()
-        done = self.clinic.wait_for("the completed treatment", lambda: self._phase(path, "completed"))
+        done = self.clinic.wait_for("the completed treatment", lambda: self.desk.phase(path, "completed"))
         [face] = done["totals"]
         expect(done["gaps_open"], 0, "open gaps")
         say(
@@ -199,10 +214,12 @@ class Journey:
 
     def _plan(self) -> None:
         path = f"/v1/treatments/{self.treatment_id}/care-plan"
-        plan = self.clinic.wait_for("the corrected care plan", lambda: self._plan_on(path, "completed"))
+        plan = self.clinic.wait_for("the corrected care plan", lambda: self.desk.plan_on(path, "completed"))
         dates = {row["id"]: (row["starts_on"], row["ends_on"]) for row in plan["instructions"]}
         expect(dates["HEAT"], (self.today.isoformat(), (self.today + timedelta(days=7)).isoformat()), "the days without heat")
-        self.story.say("aftercare", f"has a plan for {plan['patient_name']}: {len(dates)} instructions with dates", fact="from treatment-ended")
+        self.story.say(
+            "aftercare", f"has a plan for {plan['patient_name']}: {len(dates)} instructions with dates", fact="from treatment-ended"
+        )
         for row in plan["instructions"][:4]:
             self.story.say("", f"  {row['starts_on']} to {row['ends_on']}: {row['text']}")
 
@@ -210,28 +227,30 @@ class Journey:
         say, second = self.story.say, self.second
         self.clinic.move_time(timedelta(days=1))
         path = f"/v1/treatments/{self.treatment_id}"
-        self.clinic.wait_for("the day-1 check-in", lambda: self._check_in(path))
+        self.clinic.wait_for("the day-1 check-in", lambda: self.desk.check_in(path))
         say("aftercare", "asks how it is going (day 1, 09:00 on the clinic's wall)", rule="check-in day 1")
-        answered = self.clinic.post("aftercare", f"{path}/check-in-answers", {**BLISTERS, "words": "Two small blisters."}, role="integrator")
+        answered = self.clinic.post(
+            "aftercare", f"{path}/check-in-answers", {**BLISTERS, "words": "Two small blisters."}, role="integrator"
+        )
         expect(answered.body["level"], "AMBER", "the triage")
         say("patient", "answers: two small blisters", rule=f"triage {', '.join(answered.body['signs'])}", fact="adverse-event-opened")
         say("aftercare", f"AMBER. {answered.body['action']}")
         clearance = f"/v1/patients/{second.patient_id}/clearances/{self.clearance['clearance_id']}"
-        suspended = self._timed(lambda: self.clinic.get("screening", clearance, after=answered.message).body["standing"] == "suspended")
+        suspended = self.desk.timed(lambda: self.clinic.get("screening", clearance, after=answered.message).body["standing"] == "suspended")
         say("screening", "suspends the clearance by itself; only a doctor reinstates it", fact="clearance-suspended", hop_ms=suspended)
-        frozen = self._timed(lambda: second.visit(self.next_visit_id).body["standing"] == "frozen")
+        frozen = self.desk.timed(lambda: second.visit(self.next_visit_id).body["standing"] == "frozen")
         say("scheduling", "freezes the next visit in Las Palmas: the slot is kept, the laser is not", hop_ms=suspended + frozen)
 
     def _biorevitalisation(self) -> None:
         say, madrid = self.story.say, self.setting.madrid.clinic_id
         thirteen, fourteen = self.today + timedelta(days=13), self.today + timedelta(days=14)
-        slot = self._slot(madrid, "biorevitalisation", thirteen)
+        slot = self.desk.slot(madrid, "biorevitalisation", thirteen)
         refused = self.clinic.post(
             "scheduling", f"/v1/patients/{self.second.patient_id}/holds", self.second.hold(slot, kind="biorevitalisation", zones=["face"]),
             role="front_desk", expect=409,
         )  # fmt: skip
         say("front desk", f"asks for biorevitalisation on {thirteen:%d %b}: refused", rule=f"{refused.body['title']} ({refused.code})")
-        booked = self._book(self.second, madrid, "biorevitalisation", fourteen, zones=["face"])
+        booked = self.desk.book(self.second, madrid, "biorevitalisation", fourteen, zones=["face"])
         expect(booked["on"], fourteen.isoformat(), "the day of the biorevitalisation")
         say("front desk", f"asks for {fourteen:%d %b}: booked", rule="14 days after the laser, day 14 is allowed")
 
@@ -240,7 +259,7 @@ class Journey:
         vetoed = second.record("erasure", role="medical_director", expect=409)
         say("director", f"may not erase {second.name}: {vetoed.body['detail']}", rule=vetoed.code)
         erased = first.record("erasure", role="medical_director", expect=200)
-        say("director", f"erases {first.name}, who was never treated", fact="patient-erased", hop_ms=self._hop_erased(first, erased))
+        say("director", f"erases {first.name}, who was never treated", fact="patient-erased", hop_ms=self.desk.hop_erased(first, erased))
         gone = self.clinic.get("screening", f"/v1/patients/{first.patient_id}", after=erased.event, expect=404)
         say("screening", "knows no name any more", rule=gone.code)
 
@@ -255,66 +274,6 @@ class Journey:
         self.story.tell(f"   {len(hops)} hops between services, median {statistics.median(hops):.0f} ms, slowest {hops[-1]:.0f} ms.")
         return path
 
-    # --- small things
-
-    def _hop(self, person: Person, reply: Reply) -> float:
-        """Until scheduling has acted on the fact."""
-        return self._timed(lambda: person.itinerary(after=reply.message).status)
-
-    def _hop_erased(self, person: Person, reply: Reply) -> float:
-        path = f"/v1/patients/{person.patient_id}/itinerary"
-        return self._timed(lambda: self.clinic.get("scheduling", path, role="front_desk", after=reply.message, expect=404).status)
-
-    def _timed(self, look: Any) -> float:
-        started = datetime.now()
-        self.clinic.wait_for("what another service does", look)
-        return (datetime.now() - started).total_seconds() * 1000
-
-    def _slot(self, clinic_id: Any, kind: str, on: date, **wanted: Any) -> dict[str, Any]:
-        query = {"clinic_id": str(clinic_id), "kind": kind, "from": on.isoformat(), "to": on.isoformat(), "slots_max": 1, **wanted}
-        found = self.clinic.wait_for("a free slot", lambda: self.clinic.get("scheduling", "/v1/slots", role="front_desk", **query).body["items"])
-        slot: dict[str, Any] = found[0]
-        return slot
-
-    def _book(self, person: Person, clinic_id: Any, kind: str, on: date, **wanted: Any) -> dict[str, Any]:
-        slot = self._slot(clinic_id, kind, on, **{name: value for name, value in wanted.items() if name == "modality"})
-        path = f"/v1/patients/{person.patient_id}"
-        held = self.clinic.post("scheduling", f"{path}/holds", person.hold(slot, kind=kind, **wanted), role="front_desk")
-        booked = self.clinic.post("scheduling", f"{path}/visits", {"hold_id": held.body["hold_id"]}, role="front_desk")
-        visit: dict[str, Any] = booked.body
-        return visit
-
-    def _open_treatment(self, body: dict[str, Any]) -> Reply:
-        """The first heartbeat of screening may still be on its way."""
-        found: Reply = self.clinic.wait_for("screening's heartbeat", lambda: self._try_open(body))
-        return found
-
-    def _try_open(self, body: dict[str, Any]) -> Reply | None:
-        try:
-            return self.clinic.post("device_telemetry", "/v1/treatments", body, role="nurse")
-        except JourneyFailed as failed:
-            if "screening-stale" in str(failed):
-                return None
-            raise
-
-    def _started(self, path: str) -> dict[str, Any] | None:
-        view: dict[str, Any] = self.clinic.get("device_telemetry", path, role="nurse").body
-        return view if view["started_at"] and view["totals"] and view["missing_frames"] == self._laser.missing() else None
-
-    def _phase(self, path: str, phase: str) -> dict[str, Any] | None:
-        view: dict[str, Any] = self.clinic.get("device_telemetry", path, role="nurse").body
-        return view if view["phase"] == phase else None
-
-    def _plan_on(self, path: str, basis: str) -> dict[str, Any] | None:
-        view: dict[str, Any] = self.clinic.get("aftercare", path, role="nurse").body
-        return view if view["basis"] == basis else None
-
-    def _check_in(self, path: str) -> bool:
-        days = self.clinic.get("aftercare", f"{path}/check-ins", role="nurse").body["items"]
-        return any(day["day"] == 1 and day["opened_on"] for day in days)
-
 
 def _clock(visit: dict[str, Any]) -> str:
-    from zoneinfo import ZoneInfo
-
     return datetime.fromisoformat(visit["starts_at"]).astimezone(ZoneInfo(visit["time_zone"])).strftime("%H:%M")

@@ -96,7 +96,10 @@ def _laser(clinic: Clinic, clinic_id: uuid.UUID) -> uuid.UUID:
     device_id = uuid.uuid4()
     serial = f"EF-{device_id.hex[:8].upper()}"
     registered: Reply = clinic.post(
-        "device_telemetry", "/v1/devices", {"device_id": str(device_id), "serial": serial, "model": LASER_MODEL}, role="laser_safety_officer"
+        "device_telemetry",
+        "/v1/devices",
+        {"device_id": str(device_id), "serial": serial, "model": LASER_MODEL},
+        role="laser_safety_officer",
     )
     claimed = clinic.post(
         "device_telemetry",

@@ -35,7 +35,7 @@ from screening.patient.refusals import (
 from screening.patient.state import Clearance, Registered
 from screening.rule_rows import Rulebook
 from screening.rules import Assessment, evaluate, outcome_of
-from screening.turning_days import turning_days
+from screening.worsening import worsening_days
 
 
 def request_clearance(book: Rulebook, command: RequestClearance, state: Registered) -> Sequence[Event]:
@@ -171,7 +171,7 @@ def _last_cleared_day(book: Rulebook, facts: Facts, plan: Plan, today: date) -> 
     """The last day up to which the rules say CLEARED on every day: facts age, overrides end, birthdays come."""
     known = replace(facts, cleared_on=today)
     latest = plan.on + timedelta(days=book.settings.clearance_days_max)
-    for day in turning_days(book, known, plan.on, latest):
+    for day in worsening_days(book, known, plan.on, latest):
         if outcome_of(book, known, replace(plan, on=day), today) != "CLEARED":
             return max(plan.on, day - timedelta(days=1))
     return latest

@@ -11,7 +11,7 @@ from screening.patient.evolve import evolve
 from screening.patient.state import Clearance, Registered
 from screening.rule_rows import Rulebook
 from screening.rules import Assessment, Reason, evaluate, outcome_of
-from screening.turning_days import turning_days
+from screening.worsening import worsening_days
 
 CHANGES_ATTESTED = "CHANGES_ATTESTED"
 
@@ -40,7 +40,7 @@ def contradiction(book: Rulebook, state: Registered, clearance: Clearance, today
     """The suspension that the facts demand, or None: the rules must still say CLEARED on every day that the clearance has left."""
     granted, facts = clearance.granted, state.facts
     first = max(today, granted.valid_from)
-    for day in turning_days(book, facts, first, granted.valid_until):
+    for day in worsening_days(book, facts, first, granted.valid_until):
         if outcome_of(book, facts, _plan(granted, day), today) != "CLEARED":
             assessment = assess(book, state, clearance, day, today)
             return _suspended(clearance, assessment, today, assessment.reasons)

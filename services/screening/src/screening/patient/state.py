@@ -7,7 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from erbium_kernel.personal import Personal
-from screening.facts import Acknowledgement, Answer, Examination, Facts, Override, Precondition, Procedure, TestSpot
+from screening.facts import Acknowledgement, Answer, Examination, Facts, Override, Precondition, Procedure, Spot
 from screening.patient.decision_events import ClearanceDeferred, ClearanceGranted, ClearanceRefused, ClearanceSuspended, OverrideGranted
 from screening.patient.fact_events import (
     AdverseEventNoted,
@@ -135,9 +135,9 @@ class Registered:
             procedure_id=reported.procedure_id, kind=now.kind, zones=now.zones, when=now.when, reported_on=reported.reported_on
         )
 
-    def _spot(self, placed: TestSpotPlaced) -> TestSpot:
+    def _spot(self, placed: TestSpotPlaced) -> Spot:
         read = self.spot_readings.get(placed.spot_id)
-        return TestSpot(modality=placed.modality, zone=placed.zone, placed_on=placed.placed_on, reading=read.reading if read else None)
+        return Spot(modality=placed.modality, zone=placed.zone, placed_on=placed.placed_on, reading=read.reading if read else None)
 
 
 State = Unregistered | Registered | Erased
