@@ -87,7 +87,8 @@ NINTH = "2026-03-09T09:00:00Z"
 
 async def test_from_the_search_to_the_treatment_room(clinic: House) -> None:
     """Find, hold, book, check in, attest: each answer leads to the next, and the day sheet shows it."""
-    found = await clinic.get("/slots", clinic_id=CLINIC, kind="laser", modality="nafl_1550", patient_id=PATIENT, **{"from": "2026-03-09", "to": "2026-03-10"})  # fmt: skip
+    wanted = {"kind": "laser", "modality": "nafl_1550", "patient_id": PATIENT}
+    found = await clinic.get("/slots", clinic_id=CLINIC, **wanted, **{"from": "2026-03-09", "to": "2026-03-10"})
     first = found.json()["items"][0]
     assert (first["standing"], first["on"]) == ("firm", "2026-03-09")
     people = {name: first[name] for name in ("clinic_id", "practitioner_id", "room_id", "device_id", "starts_at")}
@@ -126,7 +127,8 @@ async def test_what_is_taken_is_not_offered(clinic: House) -> None:
 async def test_the_search_leaves_out_the_days_that_rules_forbid(clinic: House) -> None:
     """With a laser visit on the 9th, biorevitalisation is offered from the 23rd on and on no day within 14 days of it."""
     await booked(clinic, NINTH, LASER)
-    found = await clinic.get("/slots", clinic_id=CLINIC, kind="biorevitalisation", patient_id=PATIENT, slots_max=1, **{"from": "2026-03-05", "to": "2026-03-30"})  # fmt: skip
+    wanted = {"kind": "biorevitalisation", "patient_id": PATIENT, "slots_max": 1}
+    found = await clinic.get("/slots", clinic_id=CLINIC, **wanted, **{"from": "2026-03-05", "to": "2026-03-30"})
     assert [item["on"] for item in found.json()["items"]] == ["2026-03-23"]
     assert found.json()["complete"] is False
 

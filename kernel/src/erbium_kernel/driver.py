@@ -11,6 +11,7 @@ from typing import Literal
 import structlog
 
 from erbium_kernel.errors import LostLease, Unavailable
+from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Clock
 from erbium_kernel.progress import Progress
 from erbium_kernel.whereabouts import reason_of, trail_of
@@ -131,6 +132,7 @@ class Driver:
                 break
             except Exception as error:  # noqa: BLE001  # our own bug: counted, told, tried again
                 state.crashes_total += 1
+                metrics.role_crashed(role.name)
                 self._note(state, "crashed", reason_of(error))
                 log.error("role crashed", name=role.name, reason=reason_of(error), where=trail_of(error))  # noqa: TRY400  # its text may hold data
             await self._back_off(state)
@@ -182,7 +184,9 @@ class Driver:
             log.warning("role blocked", name=state.name, reason=reason)
         state.kind, state.reason, state.operator = kind, reason, operator
         state.worked_total += kind == "worked"
-        state.progress_at = now if well else state.progress_at
+        if well:
+            state.progress_at = now
+            metrics.consumer_progress(state.name, now)
         state.troubles_in_a_row = 0 if well else state.troubles_in_a_row + 1
 
     async def _back_off(self, state: RoleState) -> None:

@@ -1,21 +1,25 @@
 """Numbers that operations watches: how far behind each subscriber is, what is parked, what is due, what holds readers back."""
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import QueuePool
 
+from erbium_kernel.errors import Unavailable
 from erbium_kernel.event import Cursor
 from erbium_kernel.observing import metrics
-from erbium_kernel.ports import Clock
+from erbium_kernel.ports import Clock, Inlet, Store
 from erbium_kernel.progress import IDLE, Progress
 from erbium_kernel.projecting import transaction
 from erbium_kernel.relay import SUBSCRIBER
 
 LAG_EVENTS_COUNTED_MAX = 10_000
+INTAKE_LAG_SECONDS = 5.0
 
 _AFTER = "(l.epoch, l.tx, l.position) > (:epoch, CAST(CAST(:tx AS text) AS xid8), :position)"
 _CHECKPOINTS = text("SELECT subscriber, epoch, tx::text::bigint, position FROM checkpoints")
@@ -32,9 +36,9 @@ _HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, p
 class Measures:
     """Asks the database now and then; each question is bounded."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, subscribers: Sequence[str]) -> None:
-        """`engine` connects as `work`, which sees all chains."""
-        self._engine, self._clock, self._subscribers = engine, clock, subscribers
+    def __init__(self, engine: AsyncEngine, clock: Clock, subscribers: Sequence[str], pools: Mapping[str, AsyncEngine | None]) -> None:
+        """`engine` connects as `work`, which sees all chains. `pools`: name -> engine whose connections in use are counted."""
+        self._engine, self._clock, self._subscribers, self._pools = engine, clock, subscribers, pools
         self._horizon: tuple[int, datetime] | None = None
 
     async def step(self) -> Progress:
@@ -50,6 +54,9 @@ class Measures:
             metrics.timers_overdue((await connection.execute(_OVERDUE, {"now": self._clock.now()})).scalar_one())
         async with transaction(self._engine) as connection:  # a snapshot without our own transaction in it
             self._held_back(*(await connection.execute(_HORIZON)).one())
+        for name, engine in self._pools.items():
+            if engine is not None and isinstance(engine.pool, QueuePool):
+                metrics.db_pool_in_use(name, engine.pool.checkedout())
         return IDLE
 
     async def _lag(self, connection: AsyncConnection, name: str, place: Cursor) -> None:
@@ -72,6 +79,29 @@ class Measures:
         elif self._horizon is None or self._horizon[0] != oldest:
             self._horizon = (oldest, now)
         metrics.oldest_transaction((now - self._horizon[1]).total_seconds() if self._horizon else 0.0)
+
+
+class IntakeLag:
+    """How many records of each of our partitions have yet to be taken in."""
+
+    def __init__(self, store: Store, inlet: Inlet, clock: Clock) -> None:
+        """`inlet` is the one that intake reads."""
+        self._store, self._inlet, self._clock = store, inlet, clock
+        self._measured_at: datetime | None = None
+
+    async def measure(self) -> None:
+        """Now and then, between two steps of intake; a broker that does not answer is intake's own matter."""
+        now = self._clock.machine()
+        if self._measured_at is not None and now - self._measured_at < timedelta(seconds=INTAKE_LAG_SECONDS):
+            return
+        self._measured_at = now
+        with contextlib.suppress(Unavailable):
+            ends = await self._inlet.end_offsets()
+            for topic in {topic for topic, _ in ends}:
+                positions = await self._store.positions(topic)
+                for (of, partition), end in ends.items():
+                    if of == topic:
+                        metrics.intake_lag(topic, partition, max(0, end - positions.get(partition, 0)))
 
 
 def _place(place: Cursor) -> dict[str, Any]:

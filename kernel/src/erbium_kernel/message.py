@@ -111,8 +111,9 @@ def heard(received: Received) -> Heard | Unreadable:
 
 
 def unreadable(received: Received, reason: str) -> Unreadable:
-    """The record as it came, with the reason why nobody can follow it."""
-    return Unreadable(offset=received.offset, reason=reason, key=received.key, raw=received.value, headers=received.headers)
+    """The record as it came (but U+0000 in a header's name, which jsonb cannot hold), with the reason why nobody can follow it."""
+    headers = tuple((_text(name.encode()), value) for name, value in received.headers)
+    return Unreadable(offset=received.offset, reason=reason, key=received.key, raw=received.value, headers=headers)
 
 
 def heartbeat(service: str, message_id: UUID, sent_at: datetime) -> Outgoing:

@@ -9,7 +9,7 @@ from erbium_kernel.event import Cursor
 from erbium_kernel.fire import LEASE, Timers
 from erbium_kernel.follow import Effect, Follower
 from erbium_kernel.intake import Intake
-from erbium_kernel.measuring import Measures
+from erbium_kernel.measuring import IntakeLag, Measures
 from erbium_kernel.message import KEYS_TOPIC, topic_of
 from erbium_kernel.ports import Lease
 from erbium_kernel.progress import IDLE, Progress
@@ -104,8 +104,15 @@ def _intake(running: Running) -> Role:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Step | None]:
         inlet = KafkaInlet(running.settings.kafka, f"{service.name}.intake", topics)
+        intake, lag = Intake(running.runtime, inlet, topics), IntakeLag(running.runtime.store, inlet, running.runtime.clock)
+
+        async def step() -> Progress:
+            progress = await intake.step()
+            await lag.measure()
+            return progress
+
         try:
-            yield Intake(running.runtime, inlet, topics).step
+            yield step
         finally:
             await inlet.close()
 
@@ -131,7 +138,8 @@ def _watch(running: Running) -> Role:
 def _measures(running: Running) -> Role:
     assert running.work_engine is not None
     names = [effect.name for effect in effects_of(running)]
-    measures = Measures(running.work_engine, running.runtime.clock, names)
+    pools = {"read_tables_api": running.api_engine, "read_tables_work": running.work_engine}
+    measures = Measures(running.work_engine, running.runtime.clock, names, pools)
     return Role(name="measures", opened=_free(measures.step), poll_seconds=MEASURE_SECONDS, woken=False)
 
 

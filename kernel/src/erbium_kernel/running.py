@@ -1,5 +1,6 @@
 """What one process of a service works with, opened in order and closed in the opposite one."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from erbium_kernel.clock import ShiftedClock, SystemClock, SystemIds
 from erbium_kernel.codec import Codec
 from erbium_kernel.driver import Wake
+from erbium_kernel.errors import VersionConflict
 from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.migrating import sqlalchemy_url
+from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Append, Slice, Store, TakenIn
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.service import Service
@@ -38,7 +41,7 @@ class Running:
 
 
 class Waking:
-    """A store that tells everybody who waits when something new is in it."""
+    """A store that tells everybody who waits when something new is in it, and operations how it goes."""
 
     def __init__(self, store: Store, wake: Wake) -> None:
         """`store` does all the work."""
@@ -50,13 +53,21 @@ class Waking:
 
     async def append(self, work: Append) -> int:
         """See `ports.Store.append`."""
-        version = await self._store.append(work)
+        began = time.perf_counter()
+        try:
+            version = await self._store.append(work)
+        except VersionConflict:
+            metrics.append_conflict()
+            raise
+        metrics.appended(time.perf_counter() - began)
         self._wake.signal()
         return version
 
     async def take_in(self, part: Slice) -> TakenIn:
         """See `ports.Store.take_in`."""
         taken = await self._store.take_in(part)
+        if part.unreadable:
+            metrics.unreadable(part.topic, len(part.unreadable))
         self._wake.signal()
         return taken
 

@@ -23,6 +23,7 @@ from tests.kernel.log.grounds import Database
 
 pytestmark = pytest.mark.servers
 NAME = "ward.beds"
+AT_ONCE = 4
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,9 @@ async def test_each_chain_sees_its_own_rows(hall: Hall, chain: UUID) -> None:
 async def test_more_than_one_transaction(hall: Hall, chain: UUID) -> None:
     """More rows than one transaction takes are all there, each applied once."""
     patient = uuid4()
-    beds = await asyncio.gather(*(take_bed(hall.runtime, uuid4(), chain) for _ in range(ROWS_PER_TRANSACTION_MAX + 7)))
+    beds: list[UUID] = []
+    for _ in range(0, ROWS_PER_TRANSACTION_MAX + 7, AT_ONCE):
+        beds += await asyncio.gather(*(take_bed(hall.runtime, uuid4(), chain) for _ in range(AT_ONCE)))
     beds.append(await take_bed(hall.runtime, patient, chain))
     await hall.follow()
     assert {event for event, _ in await hall.rows(chain)} == set(beds)

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from erbium_kernel.intake import Intake
-from erbium_kernel.message import ordering_key
 from erbium_kernel.topic.memory import MemoryBroker
 from tests.kernel.topic import post
-from tests.kernel.topic.post import CHAIN, TOPIC, Kitchen, Ward, patient
+from tests.kernel.topic.post import TOPIC, Kitchen, Ward
 
 PARTITIONS = 4
 GROUP = "kitchen.intake"
@@ -74,24 +73,22 @@ async def test_a_topic_made_again_is_refused(ward: Ward, broker: MemoryBroker, k
     assert (await intake.step()).kind == "blocked"
 
 
-async def test_one_lost_position_stops_all_reading(ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake) -> None:
+@pytest.mark.parametrize("lost", range(PARTITIONS))
+async def test_one_lost_position_stops_all_reading(
+    ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake, lost: int
+) -> None:
     """An intake that finds one position past the end of its partition reads nothing of the others either."""
-
-    def where(name: str) -> int:
-        return broker.partition_of(TOPIC, ordering_key(CHAIN, patient(name)))
-
-    other = next(name for n in range(100) if where(name := f"patient-{n}") != where("anna"))
-    await ward.says("anna", 0)
-    await ward.relayed()
     intake = new_intake()
     await kitchen.taken_in(intake)
-    kitchen.store.tables.positions[TOPIC, where("anna")] = 99
-    await ward.says(other, 1)
+    for n in range(4 * PARTITIONS):
+        await ward.says(f"patient-{n}", n)
     await ward.relayed()
+    assert {record.partition for record in broker.records(TOPIC)} == set(range(PARTITIONS))
+    kitchen.store.tables.positions[TOPIC, lost] = 99
     broker.rebalance()
     for _ in range(8):
         assert (await intake.step()).operator
-    assert await kitchen.numbers(other) == []
+    assert not await kitchen.rows()
 
 
 async def test_after_the_operator_decided_reading_goes_on(

@@ -164,6 +164,13 @@ def test_broken_side_matters_do_not_make_a_message_unreadable() -> None:
     assert ("x-nul\\x00", "a\\x00b\\xff") in found.headers
 
 
+def test_an_unreadable_header_name_can_be_stored() -> None:
+    """A name with U+0000, which PostgreSQL's JSON cannot hold, does not stop the partition for ever."""
+    found = heard(Received(topic="t", partition=0, offset=9, key=b"\x00", value=b"\x00", headers=(("x\x00", b"\x00\xff"),)))
+    assert isinstance(found, Unreadable)
+    assert (found.key, found.raw, found.headers) == (b"\x00", b"\x00", (("x\\x00", b"\x00\xff"),))
+
+
 @given(
     key=st.none() | st.binary(max_size=80),
     value=st.none() | st.binary(max_size=20),

@@ -19,6 +19,7 @@ _relay_lag_events = Gauge("relay_lag_events", "Own events in the log that the re
 _relay_lag = Gauge("relay_lag_seconds", "Age of the oldest own event that is not published.")
 _intake_lag = Gauge("intake_lag_records", "End offset minus the position in our database.", ("topic", "partition"))
 _consumer_progress = Gauge("consumer_last_progress_timestamp", "Unix time at which intake last took records in.", ("consumer",))
+_role_crashes = Counter("role_crashes", "Bugs of ours that a background role ran into outside of any row; it is tried again.", ("role",))
 _commits_failed = Counter("offset_commits_failed", "Offset commits that Kafka refused; only a hint, the positions are in our database.")
 _unreadable = Counter("unreadable", "Records without a usable chain, key or id, kept aside.", ("topic",))
 _follow_lag = Gauge("follow_lag_seconds", "Age of the oldest event that a subscriber has yet to follow.", ("subscriber",))
@@ -73,6 +74,11 @@ def intake_lag(topic: str, partition: int, records: int) -> None:
 def consumer_progress(consumer: str, at: datetime) -> None:
     """Intake or another consumer took records in, or found that there were none to take."""
     _consumer_progress.labels(consumer).set(at.timestamp())
+
+
+def role_crashed(role: str) -> None:
+    """A background role met a bug of ours and is begun again."""
+    _role_crashes.labels(role).inc()
 
 
 def offset_commit_failed() -> None:

@@ -213,7 +213,7 @@ class MemoryInlet:
                     raise
                 break  # as on Kafka: first what was found of others, the error with the next poll
         await self._broker.hook("polled", "")
-        return [record for record in found if True]
+        return [record for record in found if (record.topic, record.partition) in self._next]
 
     async def end_offsets(self) -> Mapping[Place, int]:
         """One past the newest record of each partition of ours."""

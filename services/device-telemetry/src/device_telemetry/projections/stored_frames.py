@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import and_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from device_telemetry.frames.consequences import Kept, Recording
@@ -81,7 +82,7 @@ async def _zones(conn: AsyncConnection, treatment_id: UUID) -> dict[str, Sum]:
 async def _fullest_cells(conn: AsyncConnection, treatment_id: UUID) -> dict[CellKey, Sum]:
     query = (
         select(cell_sums)
-        .distinct(cell_sums.c.zone)
+        .ext(distinct_on(cell_sums.c.zone))
         .where(cell_sums.c.treatment_id == treatment_id)
         .order_by(cell_sums.c.zone, cell_sums.c.mtz_count.desc(), cell_sums.c.grid_row, cell_sums.c.grid_col)
     )
