@@ -204,7 +204,7 @@ async def test_two_patients_race_over_http(clinic: House) -> None:
 async def test_a_clinics_token_stays_at_its_clinic(clinic: House) -> None:
     """A token for New York neither holds nor cancels in Berlin."""
     visit = await booked(clinic, NINTH, TALK)
-    away = {"clinics": [NEW_YORK]}
+    away: dict[str, Any] = {"clinics": [NEW_YORK]}
     held = await clinic.post(f"/patients/{PATIENT}/holds", slot("2026-03-10T09:00:00Z", TALK), **away)
     path = f"/patients/{PATIENT}/visits/{visit['visit_id']}/cancellation"
     cancelled = await clinic.post(path, {"cause": "patient"}, if_match=await etag(clinic), **away)
@@ -219,7 +219,7 @@ async def test_clocks_that_jump_over_http(clinic: House) -> None:
         ("2026-10-25T02:30", 1, 201, None),
         ("2026-02-30T02:30", None, 422, "request-invalid"),
     ):
-        body = slot("", TALK, starts_local=local, **({} if fold is None else {"fold": fold}))
+        body = {**slot("", TALK), "starts_local": local, "fold": fold}
         del body["starts_at"]
         answer = await clinic.post(f"/patients/{PATIENT}/holds", body)
         assert (answer.status_code, answer.json().get("code")) == (status, code), answer.text

@@ -30,8 +30,8 @@ HELD, MOVED = EVENTS[e.SlotHeld], EVENTS[e.VisitMoved]
 def envelope(chain: UUID) -> Envelope:
     """Whatever else is in it, a projection looks at the chain only."""
     return Envelope(
-        chain_id=chain, ordering_id=stored.PATIENT, event_id=stored.HEARD, type="", schema_version=1, origin=None, stream=None, version=None,
-        clinic_id=None, subject_id=None, occurred_at=stored.at(8), recorded_at=stored.at(8), command_id=None,
+        chain_id=chain, ordering_id=stored.PATIENT, event_id=stored.HEARD, type="", schema_version=1, origin=None, stream=None,
+        version=None, clinic_id=None, subject_id=None, occurred_at=stored.at(8), recorded_at=stored.at(8), command_id=None,
         correlation_id=stored.HEARD, causation_id=None, actor=Actor(kind="staff", id="nurse-1"), traceparent=None,
     )  # fmt: skip
 

@@ -74,7 +74,7 @@ async def test_two_patients_race_on_one_room(floor: Floor) -> None:
 async def test_two_patients_race_on_one_person_or_laser(floor: Floor, shared: str) -> None:
     """A practitioner or a laser is in one place at a time: exactly one wins."""
     await floor.do(OTHER_PATIENT, clearance("2026-03-02", name="other clearance"))
-    apart = {"practitioner_id": uid("another doctor"), "room_id": uid("another room"), "device_id": uid("another laser")}
+    apart: dict[str, Any] = {"practitioner_id": uid("another doctor"), "room_id": uid("another room"), "device_id": uid("another laser")}
     del apart[shared]
     one = hold(TEN, FACE_LASER, at=NOW)
     other = hold(TEN, FACE_LASER, at=NOW, patient=OTHER_PATIENT, **apart)
@@ -90,7 +90,7 @@ async def test_a_patient_is_in_one_place_at_a_time(floor: Floor) -> None:
 async def test_buffers_are_claimed_too(floor: Floor) -> None:
     """A room needs 5 minutes after a consultation: the next visit in it may start then, not before."""
     await booked(floor, PATIENT, TEN, CONSULTATION)
-    apart = {"patient": OTHER_PATIENT, "practitioner_id": uid("another doctor")}
+    apart: dict[str, Any] = {"patient": OTHER_PATIENT, "practitioner_id": uid("another doctor")}
     early = hold(TEN + timedelta(minutes=34), CONSULTATION, at=NOW, **apart)
     fits = hold(TEN + timedelta(minutes=35), CONSULTATION, at=NOW, **apart)
     assert await floor.race((OTHER_PATIENT, early)) == ["scheduling.slot-taken"]

@@ -21,7 +21,7 @@ from tests.scheduling.scenes import CHAIN, FACE_LASER, PATIENT, Desk, day, hold,
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 CODEC = Codec([], HEARD)
 NOW = local("2026-03-02T09:00")
-CLEARANCE = {
+CLEARANCE: dict[str, Any] = {
     "clearance_id": str(uid("clearance")), "patient_id": str(PATIENT), "modality": "nafl_1550", "zones": ["face"],
     "examined_on": "2026-03-02", "granted_on": "2026-03-02", "valid_from": "2026-03-02", "valid_until": "2026-04-01",
 }  # fmt: skip
@@ -51,7 +51,12 @@ def hear(desk: Desk, fact: str, at: Any = NOW, **data: Any) -> None:
 def everything(fact: str) -> dict[str, Any]:
     """One clearance's life, as messages."""
     ids = {"clearance_id": CLEARANCE["clearance_id"], "patient_id": str(PATIENT)}
-    return {"clearance-granted": CLEARANCE, "clearance-suspended": {**ids, "earliest": None}, "clearance-revoked": ids}[fact]
+    said: dict[str, dict[str, Any]] = {
+        "clearance-granted": CLEARANCE,
+        "clearance-suspended": {**ids, "earliest": None},
+        "clearance-revoked": ids,
+    }
+    return said[fact]
 
 
 @pytest.mark.parametrize("order", list(permutations(["clearance-granted", "clearance-suspended"])))

@@ -1,5 +1,6 @@
 """The search for free slots finds exactly what is free, on both nights of the year too."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scheduling.deciders import RULES
 from scheduling.hours import Hours, Window, openings, whole_day
 from scheduling.rules import Buffers
-from scheduling.slots import Resource, Search, free_slots
+from scheduling.slots import Day, FreeSlot, Resource, Search, free_slots
 from tests.scheduling.scenes import local, uid
 
 BERLIN = "Europe/Berlin"
@@ -27,11 +28,15 @@ def resource(name: str, busy: tuple[Window, ...] = (), opened: tuple[Window, ...
     return Resource(id=uid(name), open=openings(EIGHT_TO_NOON, DAY, DAY, BERLIN) if opened is None else opened, busy=busy)
 
 
+def on_day(on: date, not_before: datetime | None = None) -> Day:
+    window = whole_day(on, BERLIN)
+    return Day(window=window, not_before=not_before or window.starts_at)
+
+
 def search(**changes: object) -> Search:
     values: dict[str, object] = {
         "rule": TALK,
-        "span": whole_day(DAY, BERLIN),
-        "not_before": whole_day(DAY, BERLIN).starts_at,
+        "days": [on_day(DAY)],
         "step_minutes": 30,
         "practitioners": (resource("doctor"),),
         "rooms": (resource("room"),),
@@ -40,15 +45,15 @@ def search(**changes: object) -> Search:
     return Search(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def clock(found: list[object]) -> list[str]:
-    return [slot.starts_at.astimezone(ZoneInfo(BERLIN)).strftime("%H:%M") for slot in found]  # type: ignore[attr-defined]
+def clock(found: Sequence[FreeSlot]) -> list[str]:
+    return [slot.starts_at.astimezone(ZoneInfo(BERLIN)).strftime("%H:%M") for slot in found]
 
 
 def test_an_empty_day_is_free_as_long_as_the_clinic_is_open() -> None:
     """Half-hour consultations from 8 to 12: the last starts at 11:30; the first two only, if only two are wanted."""
     assert clock(free_slots(search(), 99)) == ["08:00", "08:30", "09:00", "09:30", "10:00", "10:30", "11:00", "11:30"]
     assert clock(free_slots(search(), 2)) == ["08:00", "08:30"]
-    assert clock(free_slots(search(not_before=local("2026-03-10T10:01")), 99)) == ["10:30", "11:00", "11:30"]
+    assert clock(free_slots(search(days=[on_day(DAY, local("2026-03-10T10:01"))]), 99)) == ["10:30", "11:00", "11:30"]
 
 
 def test_buffers_keep_neighbours_apart() -> None:
@@ -86,7 +91,7 @@ def test_a_night_with_a_change_has_the_slots_it_has(on: date, starts: int) -> No
     """Open 00:00 to 06:00: five hours of half-hour visits in spring, seven in autumn, each half an hour of real time."""
     night = openings((Hours(weekday=7, opens_minute=0, closes_minute=360),), on, on, BERLIN)
     doctor, room = resource("doctor", (), night), resource("room", (), night)
-    found = free_slots(search(span=whole_day(on, BERLIN), not_before=night[0].starts_at, practitioners=(doctor,), rooms=(room,)), 99)
+    found = free_slots(search(days=[on_day(on)], practitioners=(doctor,), rooms=(room,)), 99)
     assert len(found) == starts
     assert {slot.ends_at - slot.starts_at for slot in found} == {minutes(30)}
     assert len({slot.starts_at for slot in found}) == starts
@@ -114,7 +119,7 @@ def test_the_bits_find_what_counting_finds(
     resources = {"doctor": taken(doctor), "room": taken(room), "patient": taken(patient)}
     found = free_slots(
         search(
-            span=day, not_before=day.starts_at, step_minutes=15, patient=resources["patient"],
+            days=[on_day(on)], step_minutes=15, patient=resources["patient"],
             practitioners=(resource("d", resources["doctor"], always),), rooms=(resource("r", resources["room"], always),),
         ),
         9_999,

@@ -30,7 +30,7 @@ def standing(desk: Desk, on: str, wanted: Wanted = FACE_LASER, *, at: Any = NOW)
     return "firm" if isinstance(kind, Firm) else "provisional" if isinstance(kind, Provisional) else "frozen"
 
 
-EYELID, NECK = (Wanted(kind="laser", modality="nafl_1550", zones=(zone,)) for zone in ("eyelid", "neck"))  # type: ignore[arg-type]
+EYELID, NECK = (Wanted(kind="laser", modality="nafl_1550", zones=(zone,)) for zone in ("eyelid", "neck"))
 THULIUM = Wanted(kind="laser", modality="nafl_1927", zones=("face",))
 
 

@@ -1,4 +1,4 @@
-"""Read your writes: waits until an event or a message has been followed by everything here that hears it."""
+"""Read your writes: waits until an event or a message, and all that followed from it here, has had its effect."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -11,23 +11,31 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.005
 DEADLINE_SECONDS = 2.0
+CONSEQUENCES_MAX = 200  # events that one message leads to here; beyond it the answer is "not yet"
 
 
 async def followed(runtime: Runtime, service: "Service", chain_id: UUID, id_: UUID, deadline_seconds: float = DEADLINE_SECONDS) -> bool:
-    """True once the own event or heard message `id_` has had its effect in every subscriber that hears its type.
+    """True once the own event or heard message `id_`, and every event that reactions made of it, has been followed by all that hear it.
 
     False when the deadline passes, and at once when its patient or device is parked. An id not yet here may still arrive.
     Raises: Unavailable.
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline_seconds
-    while True:
-        answer = await _followed(runtime, service, chain_id, id_)
-        if answer is not None:
-            return answer
+    waiting, seen = [id_], {id_}
+    while waiting and len(seen) <= CONSEQUENCES_MAX:
+        answer = await _followed(runtime, service, chain_id, waiting[0])
+        if answer is False:
+            return False
+        if answer:
+            more = [event_id for event_id in await runtime.store.consequences(chain_id, waiting.pop(0)) if event_id not in seen]
+            waiting += more
+            seen.update(more)
+            continue
         if loop.time() + POLL_SECONDS > end:
             return False
         await asyncio.sleep(POLL_SECONDS)
+    return not waiting
 
 
 async def _followed(runtime: Runtime, service: "Service", chain_id: UUID, id_: UUID) -> bool | None:

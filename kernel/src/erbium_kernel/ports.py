@@ -188,6 +188,13 @@ class Lease(Protocol):
         """The next rows in the order (epoch, tx, position), never one that an open transaction could still precede."""
         ...
 
+    async def hides(self, after: Cursor) -> bool:
+        """Is anything committed after this place that cannot be read yet, because an open transaction could still precede it?
+
+        Meant for a reader that has just read nothing: what it then vouches for must not hide behind somebody's open transaction.
+        """
+        ...
+
     async def move(self, expected: Cursor, to: Cursor, park: Sequence[Park] = ()) -> None:
         """Compare-and-set of the checkpoint, with rows parked in the same transaction. Raises: LostLease."""
         ...
@@ -312,6 +319,10 @@ class Store(Protocol):
 
     async def place_of(self, chain_id: UUID, event_id: UUID) -> tuple[Cursor, str, UUID] | None:
         """Cursor, type and ordering id of an own event or a heard message, if it is in the log."""
+        ...
+
+    async def consequences(self, chain_id: UUID, event_id: UUID) -> Sequence[UUID]:
+        """The own events that reactions have appended because of this event or message, oldest first."""
         ...
 
     async def checkpoints(self) -> Mapping[str, Cursor]:

@@ -85,7 +85,7 @@ class Relay:
         if rows:
             await self._send(lease, rows)
         elif self._vouches:
-            await self._vouch(now)
+            await self._vouch(lease, now)
         return WORKED if rows or keys or released else IDLE
 
     # --- events
@@ -146,9 +146,14 @@ class Relay:
         await lease.parked_row_done(ParkedRowDone(SUBSCRIBER, envelope.chain_id, envelope.ordering_id, envelope.event_id))
         return True
 
-    async def _vouch(self, now: datetime) -> None:
-        """Everything readable is in the topic, save what is parked: the partitions of parked keys are not vouched for."""
+    async def _vouch(self, lease: Lease, now: datetime) -> None:
+        """Everything committed is in the topic, save what is parked: the partitions of parked keys are not vouched for.
+
+        Nothing to read may also mean that all waits behind somebody's open transaction: then nothing is vouched for.
+        """
         if self._vouched_at is not None and now - self._vouched_at < timedelta(seconds=HEARTBEAT_SECONDS):
+            return
+        if await lease.hides(self._at):
             return
         parked = [ordering_key(chain_id, ordering_id) for chain_id, ordering_id in self._parked]
         beat = heartbeat(self._runtime.service, self._runtime.ids.new(), now)

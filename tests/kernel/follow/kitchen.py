@@ -37,10 +37,12 @@ class MealOrdered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeaServed:
-    """A timer has fired; the next tea follows."""
+    """A timer has fired; the next tea follows, unless it is the last."""
 
     patient_id: UUID
     at: datetime
+    last: bool = False
+    note: PersonalData | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +56,12 @@ class OrderMeal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeTea:
-    """Serve tea, and again four hours later."""
+    """Serve tea, and again four hours later, unless it is the last."""
 
     patient_id: UUID
     at: datetime
+    last: bool = False
+    note: PersonalData | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +87,8 @@ Meals = tuple[UUID, ...]  # the beds that meals were ordered for, in order
 
 
 def tea_timers(event: MealOrdered | TeaServed) -> Sequence[TimerChange]:
-    """Every tea sets the next one, under the same key."""
-    if isinstance(event, TeaServed):
+    """Every tea but the last sets the next one, under the same key."""
+    if isinstance(event, TeaServed) and not event.last:
         return [SetTimer(key=f"tea-{event.patient_id}", type="tea", due_at=event.at + REPEAT, ref=event.patient_id)]
     return ()
 
@@ -95,9 +99,10 @@ class Kitchen:
     def __init__(self) -> None:
         """Open, and not on fire."""
         self.refuses: set[UUID] = set()
-        self.burns: set[UUID] = set()
+        self.burns: set[UUID] = set()  # patients and beds
         self.tried: list[UUID] = []
         self.notes = False
+        self.last_tea = False
         self.decider: Decider[Any, Meals, Any] = Decider(
             category="meals",
             events=MEALS,
@@ -116,22 +121,26 @@ class Kitchen:
     def decide(self, command: OrderMeal | ServeTea, _: Meals) -> Sequence[Any]:
         """Not idempotent on purpose."""
         self.tried.append(command.patient_id)
-        if command.patient_id in self.burns:
+        if self.burns & {command.patient_id, getattr(command, "bed_event_id", None)}:
             raise KitchenOnFire("a secret name")
         if command.patient_id in self.refuses:
             raise KitchenClosed
         if isinstance(command, ServeTea):
-            return [TeaServed(patient_id=command.patient_id, at=command.at)]
+            return [TeaServed(patient_id=command.patient_id, at=command.at, last=command.last, note=command.note)]
         return [MealOrdered(patient_id=command.patient_id, bed_event_id=command.bed_event_id, note=command.note)]
 
     def react(self, envelope: Envelope, record: Any) -> To:
         """A meal for every bed and every announcement."""
-        note = Personal(record.patient_id, "no salt") if self.notes else None
-        return To(self.decider, record.patient_id, OrderMeal(patient_id=record.patient_id, bed_event_id=envelope.event_id, note=note))
+        command = OrderMeal(patient_id=record.patient_id, bed_event_id=envelope.event_id, note=self.note(record.patient_id))
+        return To(self.decider, record.patient_id, command)
 
     def tea(self, due: Due, now: datetime) -> To:
         """The command of the timer `tea`."""
-        return To(self.decider, due.stream_id, ServeTea(patient_id=due.ref, at=now))
+        return To(self.decider, due.stream_id, ServeTea(patient_id=due.ref, at=now, last=self.last_tea, note=self.note(due.ref)))
+
+    def note(self, patient_id: UUID) -> Personal | None:
+        """Something personal, if notes are taken: what cannot be written without the patient's key."""
+        return Personal(patient_id, "no salt") if self.notes else None
 
 
 def ward_with_kitchen(store: Store, clock: WardClock, *, owns_keys: bool = True, seed: int = 1) -> Runtime:

@@ -111,6 +111,33 @@ async def test_released_and_failing_again(runtime: Runtime, kitchen: Kitchen) ->
     assert await meals_of(runtime, kitchen, anna) == (beds[2],)
 
 
+async def test_released_rows_keep_their_order(runtime: Runtime, kitchen: Kitchen) -> None:
+    """A released row that fails again holds back the later ones of its key, even those that would succeed."""
+    anna = uuid4()
+    kitchen.burns.add(anna)
+    beds = [await take_bed(runtime, anna) for _ in range(3)]
+    await follow(runtime, kitchen)
+    kitchen.burns = {beds[1]}
+    await skip(runtime, await the_parked_key(runtime))
+    await follow(runtime, kitchen)
+    assert await meals_of(runtime, kitchen, anna) == ()
+    assert ((await the_parked_key(runtime)).rows, (await the_parked_key(runtime)).released) == (2, False)
+
+
+async def test_a_skip_is_for_ever(runtime: Runtime, kitchen: Kitchen) -> None:
+    """A skipped row is passed over also when the subscriber begins at the beginning again."""
+    anna = uuid4()
+    kitchen.burns.add(anna)
+    await take_bed(runtime, anna)
+    await follow(runtime, kitchen)
+    await skip(runtime, await the_parked_key(runtime))
+    await runtime.store.reset_checkpoint(kitchen.reaction.name)
+    kitchen.tried.clear()
+    await follow(runtime, kitchen)
+    assert kitchen.tried == []
+    assert await runtime.store.parked() == ()
+
+
 async def test_refused_after_release(runtime: Runtime, kitchen: Kitchen) -> None:
     """A rule that refuses a released row answers it; the key goes on."""
     anna = uuid4()

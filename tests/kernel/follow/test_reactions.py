@@ -1,6 +1,7 @@
 """A reaction's command and its checkpoint commit together: one effect for each event, whatever crashes in between."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4, uuid5
 
@@ -10,6 +11,7 @@ from erbium_kernel.errors import Unavailable
 from erbium_kernel.event import Cursor
 from erbium_kernel.follow import Follower
 from erbium_kernel.log.memory import MemoryStore
+from erbium_kernel.ports import Lease, MoveCheckpoint, ParkedRowDone, Row
 from erbium_kernel.reacting import PATIENCE_SECONDS, Reacting
 from erbium_kernel.runtime import Runtime
 from tests.kernel.follow.kitchen import CHAIN, OTHER_CHAIN, Kitchen, announce, follow, meals_of, take_bed, ward_with_kitchen
@@ -101,6 +103,59 @@ async def test_a_refusal_is_an_answer(runtime: Runtime, kitchen: Kitchen) -> Non
     assert await meals_of(runtime, kitchen, anna) == ()
     assert await meals_of(runtime, kitchen, bert) == (bed,)
     assert await runtime.store.parked() == ()
+
+
+async def test_nothing_is_written_about_an_erased_person(runtime: Runtime, kitchen: Kitchen) -> None:
+    """A refusal that comes from the person's erased key is an answer like any other: it is not tried again, and the next one goes on."""
+    anna, bert = uuid4(), uuid4()
+    kitchen.notes = True
+    for patient in (anna, bert):
+        await runtime.vault.sealer(CHAIN, patient, patient=True)
+    await take_bed(runtime, anna)
+    bed = await take_bed(runtime, bert)
+    await runtime.store.erase_key(CHAIN, anna)
+    runtime.vault.forget(CHAIN, anna)
+    await follow(runtime, kitchen)
+    assert kitchen.tried == [anna, bert]
+    assert await meals_of(runtime, kitchen, bert) == (bed,)
+    assert await runtime.store.parked() == ()
+
+
+async def test_sent_back_to_the_beginning_while_idle(runtime: Runtime) -> None:
+    """A subscriber with nothing to do notices that a rebuild has reset its checkpoint, and follows it all again."""
+    beds = [await take_bed(runtime, uuid4()) for _ in range(3)]
+    listing = Listing()
+    async with runtime.store.lease(listing.name) as lease:
+        assert lease is not None
+        follower = Follower(listing, lease, runtime.clock)
+        for _ in range(4):
+            await follower.step()
+        assert listing.seen == beds
+        await runtime.store.reset_checkpoint(listing.name)
+        for _ in range(4):
+            await follower.step()
+    assert listing.seen == beds + beds
+
+
+class Listing:
+    """An effect that only remembers."""
+
+    name, hears = "ward.listing", frozenset({"bed-taken"})
+    rows_max, turns_max = 10, 10
+    aside_after_seconds: float | None = None
+
+    def __init__(self) -> None:
+        """Nothing seen yet."""
+        self.seen: list[UUID] = []
+
+    async def work(self, _: Lease, rows: Sequence[Row], move: MoveCheckpoint) -> Cursor:
+        """Remembers, and lets the caller move."""
+        self.seen += [row.envelope.event_id for row in rows]
+        return move.expected
+
+    async def work_parked(self, lease: Lease, row: Row, done: ParkedRowDone) -> None:
+        """Never parked here."""
+        raise AssertionError
 
 
 async def test_chains_are_served_apart(runtime: Runtime, kitchen: Kitchen) -> None:

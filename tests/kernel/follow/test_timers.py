@@ -136,6 +136,31 @@ async def test_a_refused_timer_is_gone(runtime: Runtime, kitchen: Kitchen, timer
     assert await teas(runtime, kitchen, anna) == 1
 
 
+async def test_the_last_one(runtime: Runtime, kitchen: Kitchen, timers: Timers, clock: WardClock) -> None:
+    """A timer without a successor has fired and is gone, in one transaction with its command."""
+    anna = uuid4()
+    await serve(runtime, kitchen, anna)
+    kitchen.last_tea = True
+    clock.at += REPEAT
+    await fire_all(timers)
+    assert await teas(runtime, kitchen, anna) == 2
+    assert not await runtime.store.due_timers(clock.at + REPEAT, 10)
+
+
+async def test_a_timer_of_an_erased_person(runtime: Runtime, kitchen: Kitchen, timers: Timers, clock: WardClock) -> None:
+    """A timer whose command may not be written about an erased person any more is answered, and gone."""
+    anna = uuid4()
+    await runtime.vault.sealer(CHAIN, anna, patient=True)
+    await serve(runtime, kitchen, anna)
+    await runtime.store.erase_key(CHAIN, anna)
+    runtime.vault.forget(CHAIN, anna)
+    kitchen.notes = True
+    clock.at += REPEAT
+    await fire_all(timers)
+    assert not timers.failing
+    assert not await runtime.store.due_timers(clock.at, 10)
+
+
 async def test_a_timer_nobody_knows(runtime: Runtime, kitchen: Kitchen, clock: WardClock) -> None:
     """A timer of a type that this code does not know stays, and is told."""
     await serve(runtime, kitchen, uuid4())

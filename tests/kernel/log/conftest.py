@@ -26,9 +26,9 @@ async def make_database(postgres_url: str, passwords: pytest.TempPathFactory, su
     return Database(admin=admin, owner=urls.owner, api=urls.api, work=urls.work)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def database(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Database]:
-    """One database per test module."""
+    """One database for the whole suite: every test has chains, subscribers and topics of its own."""
     suffix = f"log{secrets.token_hex(4)}"
     try:
         yield await make_database(postgres_url, tmp_path_factory, suffix)
@@ -38,7 +38,7 @@ async def database(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 async def postgres_ground(database: Database) -> AsyncIterator[PostgresGround]:
-    """Two processes' stores on the module's database."""
+    """Two processes' stores on the suite's database."""
     async with PostgresGround.on(database) as ground:
         yield ground
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.partitioner import DefaultPartitioner
 
 from erbium_kernel.errors import Unavailable
+from erbium_kernel.ports import Outgoing
 from erbium_kernel.topic import kafka_inlet, kafka_outlet
 from erbium_kernel.topic.calm import LINES_KEPT_MAX, QUIET_SECONDS, OncePerWhile
 from erbium_kernel.topic.kafka import KafkaInlet, KafkaOutlet, StuckConsumer, calm_aiokafka
@@ -120,6 +122,15 @@ async def test_consumers_in_one_process_share_no_memory(kafka_broker: OnKafka, g
     assert StickyPartitionAssignor.member_assignment is None
     await kafka_broker.outlet().publish(one, [letter("anna", "hello")])
     assert len(await read(a, lambda found: len(found) == 1)) == 1
+
+
+async def test_a_header_without_value_is_an_empty_one(kafka_broker: OnKafka, group: str) -> None:
+    """Kafka lets a header's value be null; the reader is not surprised by it."""
+    topic = await kafka_broker.topic(1)
+    headers: tuple[tuple[str, Any], ...] = (("x", None),)
+    await kafka_broker.outlet().publish(topic, [Outgoing(key=b"anna", value=b"hello", headers=headers)])
+    (record,) = await read(kafka_broker.inlet(group, topic), lambda found: len(found) == 1)
+    assert record.headers == (("x", b""),)
 
 
 def a_line(text: str, name: str = "aiokafka.conn", level: int = logging.WARNING) -> logging.LogRecord:

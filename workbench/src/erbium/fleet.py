@@ -1,11 +1,12 @@
 """A simulated laser: it treats as it was told, and streams its frames over HTTP, seeded, with the faults of a real network.
 
-    laser = Laser(url, device_id, token=lambda: "…", seed=7)
-    recording = laser.treat(opened, progress=print)     # `opened`: the answer of POST /v1/treatments
-    … the operator ends the treatment with recording.finals …
-    laser.back_fill(recording)
+    laser = Laser(url=…, token=…, device_id=…, treatment_id=opened["treatment_id"], seed=7)
+    sent = laser.treat(progress=print)
+    …  the operator ends the treatment with laser.finals()
+    laser.back_fill()
 
 It obeys: PAUSE and STOP in an answer stop the emission at once. Device time is 10 frames a second, sending is as fast as it can be.
+The token is one of the role device whose subject is this laser: a laser may send nobody else's frames.
 """
 
 import gzip
@@ -14,7 +15,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -26,19 +27,23 @@ FRAMES_PER_BATCH: Final = 250
 FRAME_MS: Final = 100
 FIRST_MS: Final = 60_000  # since the laser's boot
 ENERGY_NOISE: Final = 0.015
-PASSES_MAX: Final = 4
+PASSES: Final = 4
+BATCHES_PER_LINE: Final = 8  # of progress
 ANSWER_SECONDS_MAX: Final = 30.0
 TRIES_MAX: Final = 40
 PAUSE_SECONDS: Final = 0.25
 ACCEPTED: Final = 202
-AGAIN: Final = (404, 429, 500, 502, 503, 504)  # 404: the opening has not been taken up yet
+NO_ANSWER: Final = 0
+AGAIN: Final = (NO_ANSWER, 404, 429, 500, 502, 503, 504)  # 404: the opening has not been taken up yet
 
 Row = list[Any]
 Answer = Mapping[str, Any]
-Progress = Callable[[int, int, Answer], None]
-"""(frames sent, frames in all, the newest answer)"""
+Told = Callable[[str], None]
 Asked = Callable[[str, Answer], bool]
 """(PAUSE or STOP, the answer) -> has somebody who may let the laser go on?"""
+
+# What is planned unless told otherwise: a face at 40 mJ and 456 MTZ/cm2, 23.1 % (domain reference, section 5).
+PLAN: Final[list[dict[str, Any]]] = [{"zone": "face", "area_cm2": 300.0, "planned_mtz": 136_800, "energy_mj_per_mtz": 40.0}]
 
 
 class LaserRefused(Exception):
@@ -55,171 +60,155 @@ class Faults:
     gap_share: float = 0.03  # of all frames, in one piece
 
 
-@dataclass(slots=True, kw_only=True)
-class Recording:
-    """What the laser has recorded of one treatment in one boot, and what of it has not been sent."""
+@dataclass(slots=True)
+class Sent:
+    """What a treatment came to. Units: frames, but `batches`. `stopped_by`: the order that ended it early, if one did."""
 
-    treatment_id: str
-    boot_id: UUID
-    grid_cell_mm: float
-    rows: list[Row]
-    withheld: list[Row] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
-    stopped_by: str | None = None
+    frames: int = 0
     batches: int = 0
-
-    @property
-    def last_seq(self) -> int:
-        """The last number given out."""
-        return int(self.rows[-1][0]) if self.rows else 0
-
-    @property
-    def finals(self) -> list[dict[str, Any]]:
-        """What the operator's end of the treatment names."""
-        return [{"boot_id": str(self.boot_id), "last_seq": self.last_seq}]
-
-    @property
-    def mtz_count(self) -> int:
-        """All microbeams that were emitted."""
-        return sum(int(row[6]) for row in self.rows)
+    repeated: int = 0
+    withheld: int = 0
+    mtz_count: int = 0
+    stopped_by: str | None = None
 
 
 class Laser:
-    """One laser and its connection. The same seed gives the same frames and the same faults. Use as a context manager, or close it."""
+    """One laser in one treatment. The same seed gives the same frames and the same faults."""
 
     def __init__(
-        self, url: str, device_id: UUID | str, token: Callable[[], str], *, seed: int = 1, transport: httpx.BaseTransport | None = None
-    ) -> None:
-        """`url`: of the device-telemetry service. `token()`: a bearer token of the role device, whose subject is this laser."""
-        self._address = f"{url.rstrip('/')}/v1/devices/{device_id}/frames"
-        self._device_id, self._token, self._random = str(device_id), token, random.Random(seed)
-        self._http = httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False, transport=transport)
-
-    def __enter__(self) -> "Laser":
-        """Itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Closes the connection."""
-        self.close()
-
-    def close(self) -> None:
-        """Lets go of the connection."""
-        self._http.close()
-
-    def treat(
         self,
-        opened: Mapping[str, Any],
         *,
+        url: str,
+        token: str,
+        device_id: UUID | str,
+        treatment_id: UUID | str,
+        seed: int = 1,
         frames: int = FRAMES,
+        plan: Sequence[Mapping[str, Any]] = PLAN,
+        grid_cell_mm: float = 10.0,
         faults: Faults | None = None,
-        progress: Progress = lambda sent, total, answer: None,
-        may_go_on: Asked = lambda command, answer: False,
-    ) -> Recording:
+    ) -> None:
+        """`url`: of the device-telemetry service. `plan` and `grid_cell_mm` are those that the opening answered with."""
+        self._address = f"{url.rstrip('/')}/v1/devices/{device_id}/frames"
+        self._headers = {
+            "Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson", "Content-Encoding": "gzip",
+        }  # fmt: skip
+        self._random = random.Random(seed)  # noqa: S311  # a simulation
+        self._faults = faults or Faults()
+        self._emitted = emission(plan, grid_cell_mm, frames, self._random)
+        self._frames, self.boot_id = frames, UUID(int=self._random.getrandbits(128), version=4)
+        self._header = {
+            "v": 1, "treatment_id": str(treatment_id), "device_id": str(device_id), "boot_id": str(self.boot_id), "first_seq": 0,
+            "grid_cell_mm": grid_cell_mm,
+        }  # fmt: skip
+        self._rows: list[Row] = []
+        self._withheld: list[Row] = []
+        self.sent = Sent()
+        self.answers: list[Answer] = []
+
+    def treat(self, progress: Told = lambda line: None, may_go_on: Asked = lambda command, answer: False) -> Sent:
         """Delivers the plan and sends its frames; stops where it is told to, unless `may_go_on` lets it. Raises: LaserRefused."""
-        faults = faults or Faults()
-        boot_id = UUID(int=self._random.getrandbits(128), version=4)
-        recording = Recording(treatment_id=str(opened["treatment_id"]), boot_id=boot_id, grid_cell_mm=opened["grid_cell_mm"], rows=[])
-        emitted = emission(opened, frames, self._random)
-        gap_first = int(frames * self._random.uniform(0.3, 0.6))
-        gap = range(gap_first, gap_first + int(frames * faults.gap_share))
-        waiting: list[list[Row]] = []  # held back so that the next batch overtakes it
-        while batch := list(islice(emitted, FRAMES_PER_BATCH)):
-            recording.rows.extend(batch)
-            recording.withheld.extend(row for row in batch if row[0] in gap)
-            waiting.append([row for row in batch if row[0] not in gap])
-            if len(waiting) == 1 and self._random.random() < faults.swapped_share:
-                continue
-            if not self._send_all(recording, waiting, faults, progress, may_go_on, frames):
-                break
-        self._send_all(recording, waiting, faults, progress, may_go_on, frames)
-        return recording
+        first = int(self._frames * self._random.uniform(0.3, 0.6))
+        gap = range(first, first + int(self._frames * self._faults.gap_share))
+        waiting: list[list[Row]] = []  # the newest overtakes the one before it
+        with httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False) as http:
+            while self.sent.stopped_by is None and (batch := list(islice(self._emitted, FRAMES_PER_BATCH))):
+                self._rows.extend(batch)
+                self._withheld.extend(row for row in batch if row[0] in gap)
+                waiting.append([row for row in batch if row[0] not in gap])
+                if len(waiting) > 1 or self._random.random() >= self._faults.swapped_share:
+                    self._send_all(http, waiting, progress, may_go_on)
+            self._send_all(http, waiting, progress, may_go_on)
+        self.sent.mtz_count = sum(int(row[6]) for row in self._rows)
+        self.sent.withheld = len(self._withheld)
+        return self.sent
 
-    def back_fill(self, recording: Recording, *, announce_end: bool = False) -> Answer:
+    def missing(self) -> int:
+        """How many frames are still in its memory only."""
+        return len(self._withheld)
+
+    def finals(self) -> dict[str, Any]:
+        """What the operator's end of the treatment names: the last number given out in each boot."""
+        return {"finals": [{"boot_id": str(self.boot_id), "last_seq": self._rows[-1][0] if self._rows else 0}]}
+
+    def back_fill(self) -> None:
         """Sends what was withheld, with the frame before and after it, as a laser does that is not sure. Raises: LaserRefused."""
-        first, last = (recording.withheld[0][0], recording.withheld[-1][0]) if recording.withheld else (0, 0)
-        rows = [row for row in recording.rows if first - 1 <= row[0] <= last + 1]
-        recording.withheld.clear()
-        answer: Answer = {}
-        for start in range(0, len(rows), FRAMES_PER_BATCH):
-            last_seq = recording.last_seq if announce_end else None
-            answer = self._send(recording, rows[start : start + FRAMES_PER_BATCH], last_seq=last_seq)
-        return answer
+        if not self._withheld:
+            return
+        first, last = self._withheld[0][0] - 1, self._withheld[-1][0] + 1
+        rows = [row for row in self._rows if first <= row[0] <= last]
+        with httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False) as http:
+            for start in range(0, len(rows), FRAMES_PER_BATCH):
+                self._send(http, rows[start : start + FRAMES_PER_BATCH])
+        self._withheld.clear()
 
-    def _send_all(
-        self, recording: Recording, waiting: list[list[Row]], faults: Faults, progress: Progress, may_go_on: Asked, total: int
-    ) -> bool:
-        """Newest first, each maybe twice. False: the laser was told to stop, and nobody let it go on."""
-        going = recording.stopped_by is None
+    def _send_all(self, http: httpx.Client, waiting: list[list[Row]], progress: Told, may_go_on: Asked) -> None:
+        """Newest first, each maybe shuffled, maybe twice; an order that nobody lifts ends the treatment."""
         while waiting:
             rows = waiting.pop()
             if not rows:
                 continue
-            if self._random.random() < faults.shuffled_share:
+            if self._random.random() < self._faults.shuffled_share:
                 self._random.shuffle(rows)
-            for _ in range(2 if self._random.random() < faults.doubled_share else 1):
-                answer = self._send(recording, rows)
-            progress(len(recording.rows), total, answer)
+            answer = self._send(http, rows)
+            if self._random.random() < self._faults.doubled_share:
+                answer = self._send(http, rows)
+                self.sent.repeated += len(rows)
+            self.sent.frames += len(rows)
             command = answer["command"]
-            if command is not None and going and not may_go_on(command, answer):
-                recording.stopped_by, going = command, False
-        return going
+            if command is not None and not may_go_on(command, answer):
+                self.sent.stopped_by = command
+            if self.sent.batches % BATCHES_PER_LINE == 0:
+                progress(f"   laser: {len(self._rows):,} of {self._frames:,} frames, next expected {answer['next_expected']['seq']:,}")
 
-    def _send(self, recording: Recording, rows: Sequence[Row], *, last_seq: int | None = None) -> Answer:
-        """One batch, again and again until the broker has it."""
-        newest_ms = recording.rows[-1][1]
-        header = {
-            "v": 1, "treatment_id": recording.treatment_id, "device_id": self._device_id, "boot_id": str(recording.boot_id),
-            "first_seq": 0, "last_seq": last_seq, "sent_device_ms": newest_ms, "grid_cell_mm": recording.grid_cell_mm,
-        }  # fmt: skip
+    def _send(self, http: httpx.Client, rows: Sequence[Row]) -> Answer:
+        """One batch, again and again until the broker has it. Raises: LaserRefused."""
+        header = self._header | {"sent_device_ms": self._rows[-1][1]}
         lines = "\n".join(json.dumps(line, separators=(",", ":")) for line in (header, *rows)) + "\n"
         body = gzip.compress(lines.encode(), compresslevel=6, mtime=0)
+        told = "nothing"
         for _ in range(TRIES_MAX):
-            reply = self._post(body)
-            if reply is not None and reply.status_code == ACCEPTED:
-                answer: Answer = reply.json()
-                recording.answers.append(answer)
-                recording.batches += 1
+            status, told = self._post(http, body)
+            if status == ACCEPTED:
+                answer: Answer = json.loads(told)
+                self.answers.append(answer)
+                self.sent.batches += 1
                 return answer
-            if reply is not None and reply.status_code not in AGAIN:
-                raise LaserRefused(f"{reply.status_code} {reply.text[:500]}")
+            if status not in AGAIN:
+                raise LaserRefused(f"{status} {told[:500]}")
             time.sleep(PAUSE_SECONDS)
-        raise LaserRefused(f"no answer that counts after {TRIES_MAX} tries: {reply.text[:500] if reply is not None else 'no connection'}")
+        raise LaserRefused(f"no answer that counts after {TRIES_MAX} tries; the last was {told[:500]}")
 
-    def _post(self, body: bytes) -> httpx.Response | None:
-        headers = {
-            "Authorization": f"Bearer {self._token()}", "Content-Type": "application/x-ndjson", "Content-Encoding": "gzip",
-        }  # fmt: skip
+    def _post(self, http: httpx.Client, body: bytes) -> tuple[int, str]:
         try:
-            return self._http.post(self._address, content=body, headers=headers)
-        except httpx.TransportError:
-            return None
+            reply = http.post(self._address, content=body, headers=self._headers)
+        except httpx.TransportError as error:
+            return NO_ANSWER, type(error).__name__
+        return reply.status_code, reply.text
 
 
-def emission(opened: Mapping[str, Any], frames: int, seeded: random.Random) -> Iterator[Row]:
+def emission(plan: Sequence[Mapping[str, Any]], grid_cell_mm: float, frames: int, seeded: random.Random) -> Iterator[Row]:
     """The frames that deliver exactly the plan, evenly over each zone's cells, pass after pass.
 
     A row: [seq, device_ms, zone, pass_no, energy_set_mj, energy_mj, mtz_count, grid_row, grid_col, emission, temp_tip_c, fault_bits].
     """
-    plan = opened["plan"]
     planned = sum(zone["planned_mtz"] for zone in plan)
     seq = 0
     for n, zone in enumerate(plan):
         share = frames - seq if n == len(plan) - 1 else round(frames * zone["planned_mtz"] / planned)
-        for row in _of_zone(zone, opened, share, seeded):
+        for row in _of_zone(zone, grid_cell_mm, share, seeded):
             yield [seq, FIRST_MS + seq * FRAME_MS, *row]
             seq += 1
 
 
-def _of_zone(zone: Mapping[str, Any], opened: Mapping[str, Any], frames: int, seeded: random.Random) -> Iterator[Row]:
-    limits, energy_mj = opened["limits"], float(zone["energy_mj_per_mtz"])
-    cells = max(1, math.floor(zone["area_cm2"] / (opened["grid_cell_mm"] / 10) ** 2))
+def _of_zone(zone: Mapping[str, Any], grid_cell_mm: float, frames: int, seeded: random.Random) -> Iterator[Row]:
+    energy_mj = float(zone["energy_mj_per_mtz"])
+    cells = max(1, math.floor(zone["area_cm2"] / (grid_cell_mm / 10) ** 2))
     columns = math.ceil(math.sqrt(cells))
-    passes = min(PASSES_MAX, limits["passes_max"])
     for i in range(frames):
-        step = i * cells * passes // frames
+        step = i * cells * PASSES // frames
         row, column = divmod(step % cells, columns)
         mtz_count = (i + 1) * zone["planned_mtz"] // frames - i * zone["planned_mtz"] // frames
-        measured_mj = min(limits["energy_mj_per_mtz_max"], energy_mj * (1 + seeded.uniform(-ENERGY_NOISE, ENERGY_NOISE)))
+        measured_mj = round(energy_mj * (1 + seeded.uniform(-ENERGY_NOISE, ENERGY_NOISE)), 2)
         tip_c = round(31 + 2 * math.sin(i / 400) + seeded.uniform(0, 0.5), 1)
-        yield [zone["zone"], 1 + step // cells, energy_mj, round(measured_mj, 2), mtz_count, row, column, True, tip_c, 0]
+        yield [zone["zone"], 1 + step // cells, energy_mj, measured_mj, mtz_count, row, column, True, tip_c, 0]

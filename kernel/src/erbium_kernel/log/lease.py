@@ -43,6 +43,17 @@ class PostgresLease:
             records = await self._connection.fetch(READ_AFTER, after.epoch, str(after.tx), after.position, limit)
         return [row_of(record, record["chain_id"]) for record in records]
 
+    async def hides(self, after: Cursor) -> bool:
+        """See `ports.Lease.hides`."""
+        async with told():
+            found = await self._connection.fetchval(
+                "SELECT EXISTS (SELECT FROM log WHERE (epoch, tx, position) > ($1, $2::text::xid8, $3))",
+                after.epoch,
+                str(after.tx),
+                after.position,
+            )
+        return bool(found)
+
     async def move(self, expected: Cursor, to: Cursor, park: Sequence[Park] = ()) -> None:
         """See `ports.Lease.move`."""
         async with told(), self._connection.transaction():

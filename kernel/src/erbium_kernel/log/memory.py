@@ -97,6 +97,12 @@ class MemoryStore:
         row = self.tables.log.event(chain_id, event_id)
         return (row.cursor, row.envelope.type, row.envelope.ordering_id) if row else None
 
+    async def consequences(self, chain_id: UUID, event_id: UUID) -> Sequence[UUID]:
+        """The own events that reactions have appended because of this event or message, oldest first."""
+        await self._pause("consequences: begin")
+        caused = (row.envelope for row in self.tables.log.after(Cursor()) if row.envelope.causation_id == event_id)
+        return [envelope.event_id for envelope in caused if envelope.chain_id == chain_id and envelope.origin is None]
+
     # --- readers
 
     @asynccontextmanager

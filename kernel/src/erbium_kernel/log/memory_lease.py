@@ -36,6 +36,11 @@ class MemoryLease:
         readable = takewhile(lambda row: self.transactions.readable(row.cursor), self.tables.log.after(after))
         return tuple(islice(readable, limit))
 
+    async def hides(self, after: Cursor) -> bool:
+        """Is a committed row after this place, readable or not? Raises: Unavailable."""
+        await self._begin("hides")
+        return next(iter(self.tables.log.after(after)), None) is not None
+
     async def move(self, expected: Cursor, to: Cursor, park: Sequence[Park] = ()) -> None:
         """Compare-and-set of the checkpoint, with rows parked in the same transaction. Raises: LostLease, Unavailable."""
         await self._begin("move")

@@ -100,6 +100,17 @@ class PostgresStore(Parking):
             )
         return (cursor_of(record), record["type"], record["ordering_id"]) if record else None
 
+    async def consequences(self, chain_id: UUID, event_id: UUID) -> Sequence[UUID]:
+        """See `ports.Store.consequences`."""
+        async with self._commands.connection() as connection, connection.transaction(readonly=True):
+            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            records = await connection.fetch(
+                "SELECT event_id FROM log WHERE chain_id = $1 AND causation_id = $2 AND origin IS NULL ORDER BY epoch, tx, position",
+                chain_id,
+                event_id,
+            )
+        return [record["event_id"] for record in records]
+
     async def parked_in(self, chain_id: UUID, ordering_id: UUID) -> frozenset[str]:
         """See `ports.Store.parked_in`."""
         async with self._commands.connection() as connection, connection.transaction(readonly=True):

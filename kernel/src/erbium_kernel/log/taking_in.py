@@ -91,7 +91,7 @@ async def _unreadable(connection: "asyncpg.Connection[Any]", part: Slice, unread
         unreadable.reason,
         unreadable.key,
         unreadable.raw,
-        json.dumps([(name, value.decode("latin-1")) for name, value in unreadable.headers]),
+        json.dumps([(name, value.hex()) for name, value in unreadable.headers]),  # any bytes, U+0000 too, which jsonb cannot hold
     )
 
 

@@ -41,6 +41,8 @@ CREATE TABLE log (
         (origin IS NULL AND stream IS NOT NULL AND version > 0 AND data IS NOT NULL AND raw IS NULL)
         OR (origin IS NOT NULL AND stream IS NULL AND version IS NULL AND data IS NULL AND raw IS NOT NULL))
 );
+-- What reactions have made of an event: a reader that waits for a message waits for that too. Commands of clients have no cause.
+CREATE INDEX log_consequences ON log (chain_id, causation_id) WHERE causation_id IS NOT NULL AND origin IS NULL;
 
 CREATE TABLE unreadable (
     topic text NOT NULL,

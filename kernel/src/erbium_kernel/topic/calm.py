@@ -41,7 +41,7 @@ class OncePerWhile(logging.Filter):
 
 
 def calm_aiokafka() -> None:
-    """Puts the filter on every logger of aiokafka; call it after `erbium_kernel.topic.kafka` is imported. Repeating changes nothing.
+    """Puts the filter on every logger of aiokafka that there is; both adapters do it when they are made. Repeating changes nothing.
 
     Why on every one: a filter of a parent logger is not asked about records of its children.
     """

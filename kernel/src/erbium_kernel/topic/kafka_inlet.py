@@ -13,6 +13,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.ports import OffsetGone, Received
+from erbium_kernel.topic.calm import calm_aiokafka
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 SESSION_TIMEOUT_MS: Final = 10_000  # a member that died is replaced after this
@@ -70,6 +71,7 @@ class KafkaInlet:
         security: Mapping[str, Any] | None = None,
     ) -> None:
         """`instance`: a stable name of this replica makes it a static member. `security`: aiokafka's own options."""
+        calm_aiokafka()
         self._connection = {"bootstrap_servers": bootstrap, "request_timeout_ms": REQUEST_TIMEOUT_MS, **(security or {})}
         self._membership = {"group_id": group, "group_instance_id": instance, "max_partition_fetch_bytes": partition_fetch_bytes}
         self._topics = sorted(topics)
@@ -289,5 +291,5 @@ def _received(record: Any) -> Received:
         offset=record.offset,
         key=record.key,
         value=record.value,
-        headers=tuple(record.headers),
+        headers=tuple((name, value or b"") for name, value in record.headers),  # Kafka lets a header's value be null
     )

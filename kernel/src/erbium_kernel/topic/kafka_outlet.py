@@ -12,6 +12,7 @@ from aiokafka.partitioner import murmur2
 
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.ports import Outgoing
+from erbium_kernel.topic.calm import calm_aiokafka
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 START_SECONDS: Final = 15.0  # connecting and the first metadata
@@ -33,6 +34,7 @@ class KafkaOutlet:
 
     def __init__(self, bootstrap: str, *, compression: str | None = None, security: Mapping[str, Any] | None = None) -> None:
         """`bootstrap`: `host:port[,host:port]`. `security`: aiokafka's own options (`security_protocol`, `ssl_context`, `sasl_*`)."""
+        calm_aiokafka()
         self._options = {"bootstrap_servers": bootstrap, "compression_type": compression, **(security or {})}
         self._producer: AIOKafkaProducer | None = None
         self._one_round = asyncio.Lock()

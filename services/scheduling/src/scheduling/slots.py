@@ -1,4 +1,4 @@
-"""Free slots of one clinic: each resource's days as one number whose bits are five-minute grains, so that a search is a few shifts.
+"""Free slots of one clinic: each resource's time as one number whose bits are five-minute grains, so that a search is a few shifts.
 
 Why bits: a month of a large clinic is searched in milliseconds, whatever is booked. A grain is a length of real time, so days of 23 or
 25 hours need no special case.
@@ -37,12 +37,19 @@ class FreeSlot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """A local day on which a visit may start, from `not_before` on; starts are counted from the day's beginning. Units: UTC."""
+
+    window: Window
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What is searched in `span`. `lasers` None = the visit needs none; `patient` = when the patient is elsewhere. Units: UTC."""
+    """What is searched, on days in the order of time. `lasers` None = the visit needs none; `patient` = when the patient is elsewhere."""
 
     rule: VisitRule
-    span: Window
-    not_before: datetime
+    days: Sequence[Day]
     step_minutes: int
     practitioners: Sequence[Resource]
     rooms: Sequence[Resource]
@@ -51,14 +58,16 @@ class Search:
 
 
 def free_slots(search: Search, limit: int) -> list[FreeSlot]:
-    """The first `limit` free slots that start in the span, in the order of time."""
-    line = _Line.over(search.span)
+    """The first `limit` free slots that start on one of the days, in the order of time."""
+    if not search.days:
+        return []
+    line = _Line.over(Window(search.days[0].window.starts_at, search.days[-1].window.ends_at))
     duration = timedelta(minutes=search.rule.duration_minutes)
     practitioners = _starts(line, search.practitioners, duration, search.rule.practitioner)
     rooms = _starts(line, search.rooms, duration, search.rule.room)
     lasers = None if search.lasers is None else _starts(line, search.lasers, duration, search.rule.laser)
     none = Buffers(before_minutes=0, after_minutes=0)
-    possible = line.grid(search.step_minutes, search.not_before) & line.free(search.patient, duration, none)
+    possible = line.grid(search.days, search.step_minutes) & line.free(search.patient, duration, none)
     possible &= _any(practitioners) & _any(rooms)
     if lasers is not None:
         possible &= _any(lasers)
@@ -81,16 +90,15 @@ def free_slots(search: Search, limit: int) -> list[FreeSlot]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A stretch of real time in grains: the span with a margin on either side."""
+    """A stretch of real time in grains, with a margin on either side."""
 
     starts_at: datetime
     grains: int
-    span: Window
 
     @classmethod
     def over(cls, span: Window) -> "_Line":
         starts_at = span.starts_at - MARGIN
-        return cls(starts_at, -(-(span.ends_at + MARGIN - starts_at) // GRAIN), span)
+        return cls(starts_at, -(-(span.ends_at + MARGIN - starts_at) // GRAIN))
 
     def inner(self, windows: Sequence[Window]) -> int:
         """Grains that lie wholly in a window."""
@@ -124,13 +132,15 @@ class _Line:
         everything = (1 << self.grains) - 1
         return _runs(everything & ~self.outer(busy), length) << lead
 
-    def grid(self, step_minutes: int, not_before: datetime) -> int:
-        """Starts on the grid, counted from the beginning of the span, that lie in it and not before that instant."""
-        mask, start = 0, self.span.starts_at
-        while start < self.span.ends_at:
-            if start >= not_before:
-                mask |= 1 << ((start - self.starts_at) // GRAIN)
-            start += timedelta(minutes=step_minutes)
+    def grid(self, days: Sequence[Day], step_minutes: int) -> int:
+        """Starts on the grid of their day."""
+        mask = 0
+        for day in days:
+            start = day.window.starts_at
+            while start < day.window.ends_at:
+                if start >= day.not_before:
+                    mask |= 1 << ((start - self.starts_at) // GRAIN)
+                start += timedelta(minutes=step_minutes)
         return mask
 
 

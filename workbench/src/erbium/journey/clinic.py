@@ -74,13 +74,14 @@ class Clinic:
         """The opaque id of the person in this role."""
         return self._staff.setdefault(role, uuid.uuid4())
 
+    def acts_as(self, role: str, subject: uuid.UUID) -> None:
+        """From now on this role's tokens are this subject's: a laser's token names the laser."""
+        self._staff[role] = subject
+        self._tokens.pop(role, None)
+
     def token(self, role: str) -> str:
         """This person's token."""
         return self._tokens.setdefault(role, self.mint(role, self.chain, self.clinics, self.who(role)))
-
-    def forget_tokens(self) -> None:
-        """The next request asks for new ones (a clinic was added)."""
-        self._tokens.clear()
 
     def get(self, service: str, path: str, *, role: str = "doctor", after: str | None = None, expect: int = 200, **query: Any) -> Reply:
         """A read; `after` waits until this event or message has been followed there."""

@@ -183,6 +183,7 @@ class Journey:
             f"{limits['coverage_percent_max']:g} % coverage)", rule="clearance, visit, laser and plan checked together",
         )  # fmt: skip
         self.clinic.get("device_telemetry", f"/v1/treatments/{self.treatment_id}", role="nurse", after=opened.event)
+        self.clinic.acts_as("device", setting.madrid.device_id)
         laser = fleet.Laser(
             url=self.clinic.urls["device_telemetry"], token=self.clinic.token("device"), device_id=setting.madrid.device_id,
             treatment_id=self.treatment_id, seed=1550, frames=FRAMES,

@@ -1,5 +1,6 @@
 """Loads what a search for free slots looks at, and searches the days that are legal for the patient one after the other."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -15,7 +16,7 @@ from scheduling.itinerary.standing import Possible, judge, refusal_of
 from scheduling.itinerary.state import Itinerary
 from scheduling.projections import busy, lasers, practitioners
 from scheduling.projections.clinics import hours_of
-from scheduling.slots import MARGIN, FreeSlot, Resource, Search, free_slots
+from scheduling.slots import MARGIN, Day, FreeSlot, Resource, Search, free_slots
 
 ALWAYS = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 Whose = tuple[UUID | None, Itinerary | None]
@@ -31,45 +32,36 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """All that a clinic offers for a visit in a range of days, and when each is taken."""
+class LegalDay:
+    """A day that no rule forbids, and what a booking on it would be."""
 
-    practitioners: tuple[Resource, ...]
-    licensed_until: dict[UUID, date | None]
-    rooms: tuple[Resource, ...]
-    lasers: tuple[Resource, ...] | None
-    patient: tuple[Window, ...]
+    on: date
+    day: Day
+    standing: Literal["firm", "provisional"] | None
 
 
 async def search_days(call: Call, clinic: Registered, wanted: Wanted, days: tuple[date, date], whose: Whose, limit: int) -> list[Found]:
     """The first `limit` free slots on legal days, in the order of time. Units: `days` local dates, both included."""
-    resources = await _load(call, clinic, wanted, days, whose[0])
-    found: list[Found] = []
-    on = max(days[0], local_date(call.now(), clinic.time_zone))
-    while on <= days[1] and len(found) < limit:
-        found.extend(_on(clinic, wanted, on, resources, whose[1], call.now(), limit - len(found)))
-        on += timedelta(days=1)
+    legal = list(_legal_days(clinic, wanted, days, whose[1], call.now()))
+    if not legal:
+        return []
+    search = await _load(call, clinic, wanted, [one.day for one in legal], (legal[0].on, legal[-1].on), whose[0])
+    found = []
+    for slot in free_slots(search, limit):
+        day = next(one for one in legal if slot.starts_at < one.day.window.ends_at)
+        found.append(Found(on=day.on, slot=slot, standing=day.standing))
     return found
 
 
-def _on(
-    clinic: Registered, wanted: Wanted, on: date, resources: Resources, itinerary: Itinerary | None, now: datetime, limit: int
-) -> list[Found]:
-    standing, not_before = _standing(clinic, wanted, on, itinerary, now)
-    if standing == "refused":
-        return []
-    may = [one for one in resources.practitioners if (until := resources.licensed_until[one.id]) is None or on <= until]
-    search = Search(
-        rule=RULES.visits[wanted.kind],
-        span=whole_day(on, clinic.time_zone),
-        not_before=not_before,
-        step_minutes=RULES.step_minutes,
-        practitioners=may,
-        rooms=resources.rooms,
-        lasers=resources.lasers,
-        patient=resources.patient,
-    )
-    return [Found(on=on, slot=slot, standing=standing) for slot in free_slots(search, limit)]
+def _legal_days(
+    clinic: Registered, wanted: Wanted, days: tuple[date, date], itinerary: Itinerary | None, now: datetime
+) -> Iterator[LegalDay]:
+    on = max(days[0], local_date(now, clinic.time_zone))
+    while on <= days[1]:
+        standing, not_before = _standing(clinic, wanted, on, itinerary, now)
+        if standing != "refused":
+            yield LegalDay(on=on, day=Day(window=whole_day(on, clinic.time_zone), not_before=not_before), standing=standing)
+        on += timedelta(days=1)
 
 
 def _standing(
@@ -78,33 +70,41 @@ def _standing(
     """What a booking on that day would be, and the first start at which it still would."""
     if itinerary is None:
         return None, now
-    judgement = judge(RULES, itinerary, wanted, on, local_date(now, clinic.time_zone), clinic.clinic_id)
+    judgement = judge(RULES, itinerary, wanted, on, local_date(now, clinic.time_zone), clinic.clinic_id, look_ahead=False)
     if refusal_of(judgement) is not None:
         return "refused", now
     if isinstance(judgement.clearance, Possible):
-        return "provisional", now + timedelta(hours=RULES.clocks.firm_notice_hours) + timedelta(seconds=1)
+        return "provisional", now + timedelta(hours=RULES.clocks.firm_notice_hours, seconds=1)
     return "firm", now
 
 
-async def _load(call: Call, clinic: Registered, wanted: Wanted, days: tuple[date, date], patient_id: UUID | None) -> Resources:
+async def _load(
+    call: Call, clinic: Registered, wanted: Wanted, days: list[Day], range_: tuple[date, date], patient_id: UUID | None
+) -> Search:
     laser = wanted.kind == "laser"
     rooms = [room.room_id for room in clinic.rooms.values() if room.laser_ready or not laser]
     async with call.reading() as conn:
-        licences = await practitioners.who_may(conn, clinic.clinic_id, wanted.kind, wanted.modality, days[0])
+        licences = await practitioners.who_may(conn, clinic.clinic_id, wanted.kind, wanted.modality, range_[0])
         devices = await lasers.which_offer(conn, clinic.clinic_id, wanted.modality or "") if laser else []
         people = [row["practitioner_id"] for row in licences]
         everybody = [*people, *rooms, *devices, *([patient_id] if patient_id else [])]
-        first, last = whole_day(days[0], clinic.time_zone), whole_day(days[1], clinic.time_zone)
-        taken = await busy.busy_windows(conn, everybody, first.starts_at - MARGIN, last.ends_at + MARGIN)
+        span = Window(days[0].window.starts_at - MARGIN, days[-1].window.ends_at + MARGIN)
+        taken = await busy.busy_windows(conn, everybody, span.starts_at, span.ends_at)
 
-    def resource(resource_id: UUID, hours: tuple[Hours, ...] | None) -> Resource:
-        opened = (ALWAYS,) if hours is None else openings(hours, days[0], days[1] + timedelta(days=1), clinic.time_zone)
-        return Resource(id=resource_id, open=opened, busy=tuple(taken[resource_id]))
+    def opened(hours: Sequence[Hours], until: date | None = None) -> tuple[Window, ...]:
+        """Until the day after the last: visits may go on through midnight; a licence ends with its last day."""
+        last = range_[1] + timedelta(days=1)
+        return openings(hours, range_[0], last if until is None else min(until, last), clinic.time_zone)
 
-    return Resources(
-        practitioners=tuple(resource(row["practitioner_id"], hours_of(row["hours"])) for row in licences),
-        licensed_until={row["practitioner_id"]: row["licensed_until"] for row in licences},
-        rooms=tuple(resource(room_id, clinic.hours) for room_id in rooms),
-        lasers=tuple(resource(device_id, None) for device_id in devices) if laser else None,
-        patient=tuple(taken.get(patient_id, ())) if patient_id else (),
+    def resource(resource_id: UUID, windows: tuple[Window, ...]) -> Resource:
+        return Resource(id=resource_id, open=windows, busy=tuple(taken[resource_id]))
+
+    return Search(
+        rule=RULES.visits[wanted.kind],
+        days=days,
+        step_minutes=RULES.step_minutes,
+        practitioners=[resource(row["practitioner_id"], opened(hours_of(row["hours"]), row["licensed_until"])) for row in licences],
+        rooms=[resource(room_id, opened(clinic.hours)) for room_id in rooms],
+        lasers=[resource(device_id, (ALWAYS,)) for device_id in devices] if laser else None,
+        patient=tuple(taken[patient_id]) if patient_id else (),
     )

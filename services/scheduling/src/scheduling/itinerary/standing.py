@@ -38,15 +38,19 @@ class Judgement:
     legal_on: date | None
 
 
-def judge(rules: Rules, state: Itinerary, wanted: Wanted, on: date, today: date, visit_id: UUID) -> Judgement:
-    """What the itinerary says about `wanted` on the local day `on`, judged on `today`; the visit itself is no neighbour of its own."""
+def judge(rules: Rules, state: Itinerary, wanted: Wanted, on: date, today: date, visit_id: UUID, *, look_ahead: bool = True) -> Judgement:
+    """What the itinerary says about `wanted` on the local day `on`, judged on `today`; the visit itself is no neighbour of its own.
+
+    `look_ahead` False: without the first legal day, which is what takes time.
+    """
     clearance = clearance_for(rules, state, wanted, on, today) if wanted.kind == "laser" else Firm(clearance_id=None)
     if wanted.act is None:
         return Judgement(clearance=clearance, conflicts=(), legal_on=on)
     act = Act(ref=visit_id, kind=wanted.act, zones=wanted.zones, on=on)
     others = state.acts(without=visit_id)
     broken = conflicts(rules, act, others)
-    return Judgement(clearance=clearance, conflicts=broken, legal_on=earliest_legal(rules, act, others) if broken else on)
+    legal_on = (earliest_legal(rules, act, others) if look_ahead else None) if broken else on
+    return Judgement(clearance=clearance, conflicts=broken, legal_on=legal_on)
 
 
 def admitted(rules: Rules, judgement: Judgement, slot: Slot, at: datetime) -> Firm | Provisional:
