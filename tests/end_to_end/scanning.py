@@ -51,7 +51,9 @@ async def _keep(dump: bytearray, data: bytes) -> None:
 
 
 async def _topics(stack: Stack, sought: list[bytes]) -> list[str]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=stack.servers.kafka, group_id=None, auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=stack.servers.kafka, group_id=None, auto_offset_reset="earliest", enable_auto_commit=False
+    )
     await consumer.start()
     found, seen = [], 0
     try:

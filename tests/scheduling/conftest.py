@@ -12,9 +12,9 @@ from erbium_kernel.migrating import migrate
 from tests.scheduling.house import House
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def scheduling_urls(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServiceUrls]:
-    """One database per test module, migrated from empty."""
+    """One database for all of them, migrated from empty; each test is a chain of its own in it."""
     suffix = f"sch{secrets.token_hex(4)}"
     try:
         urls = (await provision.provision(postgres_url, tmp_path_factory.mktemp("state"), suffix=suffix))["scheduling"]
@@ -26,6 +26,6 @@ async def scheduling_urls(postgres_url: str, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 async def house(scheduling_urls: ServiceUrls) -> AsyncIterator[House]:
-    """A chain that nobody has used, on the module's database."""
+    """A chain that nobody has used, on the shared database."""
     async with House.on(scheduling_urls, uuid4()) as house:
         yield house

@@ -245,3 +245,15 @@ async def test_a_repeated_hold_is_one_hold(clinic: House) -> None:
     assert again.headers["idempotent-replayed"] == "true"
     anew = await clinic.post(f"/patients/{PATIENT}/holds", {**body, "hold_id": first.json()["hold_id"]})
     assert (anew.status_code, anew.headers["etag"]) == (201, first.headers["etag"])
+
+
+async def test_a_search_is_bounded(clinic: House) -> None:
+    """More than 31 days, days in the wrong order, or a modality without a laser visit: 422 with a sentence."""
+    for days, more in (
+        (("2026-03-01", "2026-04-01"), {}),
+        (("2026-03-02", "2026-03-01"), {}),
+        (("2026-03-02", "2026-03-02"), {"modality": "nafl_1550"}),
+    ):
+        query = {"clinic_id": CLINIC, "kind": "consultation", "from": days[0], "to": days[1], **more}
+        answer = await clinic.get("/slots", **query)
+        assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")

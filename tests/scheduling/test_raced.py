@@ -15,6 +15,7 @@ from tests.scheduling.floor import Floor, race
 from tests.scheduling.scenes import (
     BERLIN,
     BIOREVITALISATION,
+    CHAIN,
     CONSULTATION,
     FACE_LASER,
     NEW_YORK,
@@ -254,3 +255,19 @@ async def test_setting_up_a_clinic_raced() -> None:
     assert len(await floor.events(CLINIC, BERLIN)) == 3
     assert len(await floor.events(PRACTITIONER, uid("doctor"))) == 1
     assert len(await floor.events(LASER, uid("laser"))) == 1
+
+
+async def test_an_act_at_a_clinic_says_so_in_the_log(floor: Floor) -> None:
+    """Hold, booking, move and cancellation carry the clinic in their envelope; what was heard carries none."""
+    visit = await booked(floor, PATIENT, TEN, CONSULTATION)
+    there = asked(TEN, CONSULTATION, NEW_YORK)
+    await floor.do(PATIENT, c.MoveVisit(visit_id=visit, asked=there, place=place(NEW_YORK), at=NOW))
+    loaded = await floor.store.load(CHAIN, ITINERARY.stream(PATIENT))
+    where = [(row.envelope.type, row.envelope.clinic_id) for row in loaded.rows]
+    assert where == [
+        ("itinerary-opened", None),
+        ("clearance-heard", None),
+        ("slot-held", BERLIN),
+        ("visit-booked", BERLIN),
+        ("visit-moved", NEW_YORK),
+    ]

@@ -86,7 +86,8 @@ class Decider(Generic[C, S, E]):
 
     `ordering(event, stream_id)` names what must stay in order across streams: the patient, else the device, else the stream.
     An event with a field `clinic_id` happened at that clinic.
-    `guard_refusal(event guard)` turns a refused guard into the refusal the caller reads.
+    `guard_refusal(resource or name)` turns a refused guard into the refusal the caller reads.
+    `staff`: personal values in its events are those of staff, whose keys stay in this service; else of patients, whose keys travel.
     """
 
     category: str
@@ -98,6 +99,7 @@ class Decider(Generic[C, S, E]):
     timers: Callable[[E], Sequence[TimerChange]] = nothing
     ordering: Callable[[E, UUID], UUID] = by_stream
     guard_refusal: Callable[[str], Exception] | None = None
+    staff: bool = False
 
     def fold(self, events: Sequence[E]) -> S:
         """The state after these events."""

@@ -48,6 +48,13 @@ class VersionConflict(Exception):
     """Somebody else changed this a moment ago, three times in a row."""
 
 
+class StreamFull(Exception):
+    """This record has reached its bounded length; it has to be closed and continued under a new id.
+
+    Why no Rejected: a refusal is handled and forgotten, and what could not be written here may protect somebody.
+    """
+
+
 class Stale(Exception):
     """The version named in If-Match is not the current one."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from erbium_kernel.codec import never_seal, opened, personal_values, seal_one
 from erbium_kernel.decider import Decider
-from erbium_kernel.errors import AlreadyAnswered, GuardRefused, KeyReused, Rejected, Stale, VersionConflict
+from erbium_kernel.errors import AlreadyAnswered, GuardRefused, KeyReused, Rejected, Stale, StreamFull, VersionConflict
 from erbium_kernel.event import Actor, Envelope, message_id
 from erbium_kernel.personal import Personal
 from erbium_kernel.ports import AfterAppend, Answer, AnswerKey, Append, Loaded, NewEvent
@@ -58,13 +58,6 @@ class Outcome(Generic[S]):
     replayed: bool
 
 
-class StreamFull(Rejected):
-    """This record has reached its bounded length and must be closed and continued."""
-
-    slug = "stream-full"
-    do = "Tell operations: the record is closed and continued under a new id."
-
-
 STREAM_EVENTS_MAX = 1_000
 
 
@@ -89,7 +82,8 @@ async def execute(
     """Decides `command` on one stream and appends what follows from it, durably, whole, once.
 
     `after` (a checkpoint, a fired timer) commits with the events, and with a refusal or a repetition too: both are handled.
-    Raises: Rejected (a rule said no, maybe long ago), Stale, KeyReused, VersionConflict after 3 lost races, LostLease, Unavailable.
+    Raises: Rejected (a rule said no, maybe long ago), Stale, KeyReused, StreamFull, VersionConflict after 3 lost races,
+    LostLease, Unavailable.
     """
     attempt = _Attempt(runtime, chain_id, decider, stream_id, command, cause, if_match, answer, after)
     for _ in range(ATTEMPTS_MAX):
@@ -124,15 +118,15 @@ class _Attempt(Generic[C, S, E]):
             events = self.decider.decide(self.command, state)
             if version + len(events) > STREAM_EVENTS_MAX:
                 raise StreamFull
+            new = tuple([await self._encoded(event) for event in events])
         except Rejected as refusal:
-            await self._record_refusal(refusal, version, after=self.after)
+            await self._record_refusal(refusal, version)
             raise
-        return await self._append(events, state, version)
+        return await self._append(new, events, state, version)
 
-    async def _append(self, events: Sequence[E], state: S, version: int) -> Outcome[S]:
-        new = [await self._encoded(event) for event in events]
+    async def _append(self, new: tuple[NewEvent, ...], events: Sequence[E], state: S, version: int) -> Outcome[S]:
         last = new[-1].event_id if new else None
-        work = self._work(version, tuple(new), events)
+        work = self._work(version, new, events)
         if work.answer is not None or new or self.after:
             try:
                 await self.runtime.store.append(work)
@@ -143,24 +137,23 @@ class _Attempt(Generic[C, S, E]):
         return self._outcome(state, version + len(new), last, self._last_message(new, events, version), replayed=False)
 
     async def _encoded(self, event: E) -> NewEvent:
-        ordering_id = self.decider.ordering(event, self.stream_id)
-        seal = await self._sealer(event, ordering_id)
+        seal = await self._sealer(event)
         name, schema_version, data, subject_id = self.runtime.codec.encode(event, seal)
         return NewEvent(
             event_id=self.runtime.ids.new(),
             type=name,
             schema_version=schema_version,
-            ordering_id=ordering_id,
+            ordering_id=self.decider.ordering(event, self.stream_id),
             clinic_id=getattr(event, "clinic_id", None),
             subject_id=subject_id,
             data=data,
         )
 
-    async def _sealer(self, event: E, ordering_id: UUID) -> seal_one:
+    async def _sealer(self, event: E) -> seal_one:
         subject_id = next((value.subject_id for value in _open_values(event)), None)
         if subject_id is None:
             return never_seal
-        return await self.runtime.vault.sealer(self.chain_id, subject_id, patient=subject_id == ordering_id)
+        return await self.runtime.vault.sealer(self.chain_id, subject_id, patient=not self.decider.staff)
 
     def _work(self, version: int, new: tuple[NewEvent, ...], events: Sequence[E]) -> Append:
         last = new[-1].event_id if new else None
@@ -201,12 +194,12 @@ class _Attempt(Generic[C, S, E]):
         make = self.decider.guard_refusal
         refusal = make(refused.guard) if make else Rejected(f"taken: {refused.guard}")
         if isinstance(refusal, Rejected):
-            await self._record_refusal(refusal, version, after=self.after)
+            await self._record_refusal(refusal, version)
         return refusal
 
-    async def _record_refusal(self, refusal: Rejected, version: int, after: tuple[AfterAppend, ...]) -> None:
+    async def _record_refusal(self, refusal: Rejected, version: int) -> None:
         """Why: a refusal is an append of no events: it holds only on the version it was decided on, and its checkpoint moves with it."""
-        if self.answer is None and not after:
+        if self.answer is None and not self.after:
             return
         work = self._work(version, (), ())
         status = NOT_FOUND_STATUS if refusal.slug == "not-found" else REFUSED_STATUS
@@ -223,12 +216,19 @@ class _Attempt(Generic[C, S, E]):
         stream_id = UUID(given.stream[-36:])
         loaded = await self.runtime.store.load(self.chain_id, given.stream, None, given.version)
         events = await _events(self.runtime, self.chain_id, loaded)
-        new = [row for row in loaded.rows if row.envelope.event_id == given.event_id]
-        message = self._messages(new[0].envelope, events[loaded.rows.index(new[0])]) if new else None
+        message = self._message_then(loaded, events, given)
         return Outcome(
             stream=given.stream, stream_id=stream_id, version=given.version, state=self.decider.fold(events),
             event_id=given.event_id, message_id=message, replayed=True,
         )  # fmt: skip
+
+    def _message_then(self, loaded: Loaded, events: Sequence[E], given: Answer) -> UUID | None:
+        """The last message of the command that was answered: its events are the last ones under its command id."""
+        if given.event_id is None:
+            return None
+        command_id = loaded.rows[-1].envelope.command_id
+        own = [(row.envelope, event) for row, event in zip(loaded.rows, events, strict=True) if row.envelope.command_id == command_id]
+        return next((found for envelope, event in reversed(own) if (found := self._messages(envelope, event))), None)
 
     def _outcome(self, state: S, version: int, event_id: UUID | None, message: UUID | None, *, replayed: bool) -> Outcome[S]:
         stream = self.decider.stream(self.stream_id)

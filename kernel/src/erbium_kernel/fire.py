@@ -10,8 +10,9 @@ import structlog
 from erbium_kernel.errors import LostLease, Rejected, Unavailable, VersionConflict
 from erbium_kernel.event import Actor
 from erbium_kernel.execute import Cause, execute
+from erbium_kernel.observing import metrics
 from erbium_kernel.ports import TimerFired
-from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
+from erbium_kernel.progress import IDLE, WORKED, Progress
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.subscribing import Due, TimerTable
 from erbium_kernel.whereabouts import reason_of
@@ -50,9 +51,8 @@ class Timers:
         self._forget_gone(due)
         ready = [timer for timer in due if self._is_ready(timer)][:FIRED_PER_STEP_MAX]
         fired = [await self._try(timer) for timer in ready]
-        if any(fired):
-            return WORKED
-        return blocked(f"{len(self.failing)} timers fail") if self.failing else IDLE
+        metrics.timers_failing(len(self.failing))  # told as a number: the role is well, and the other timers fire in time
+        return WORKED if any(fired) else IDLE
 
     def _forget_gone(self, due: Sequence[Due]) -> None:
         """A failing timer that is no longer due was cancelled or set anew."""
@@ -80,8 +80,9 @@ class Timers:
         to = self._timers[timer.type](timer, self._runtime.clock.now())
         try:
             await execute(self._runtime, timer.chain_id, to.decider, to.stream_id, to.command, cause=_cause(timer), after=(fired,))
-        except Rejected:  # handled: the rule that refuses is the answer
-            await self._runtime.store.drop_timer(fired)
+        except Rejected as refusal:  # handled: the rule that refuses is the answer, and the timer has gone with it
+            metrics.refused_in_background(LEASE, refusal.slug)
+            log.info("refused", subscriber=LEASE, type=timer.type, reason=refusal.slug)
 
     def _failed(self, timer: Due, error: Exception) -> None:
         before = self.failing.get(_id(timer))

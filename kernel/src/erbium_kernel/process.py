@@ -22,7 +22,7 @@ from erbium_kernel.roles import clock_role, work_roles
 from erbium_kernel.running import Running, running
 from erbium_kernel.service import Service
 from erbium_kernel.settings import NEEDS, Settings, SettingsUnfit
-from erbium_kernel.topic.declared import ensure
+from erbium_kernel.topic.declared import TopicsDiffer, TopicsRefused, ensure
 from erbium_kernel.topic.kafka import StuckConsumer, calm_aiokafka
 from erbium_kernel.verifying import check_revision, verify
 from erbium_kernel.whereabouts import reason_of
@@ -52,7 +52,7 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
         if not await _or_stopped(stop, _verified(opened)):
             return 0
         roles = clock_role(opened) + (work_roles(opened) if opened.work_engine else [])
-        driver = Driver(roles, opened.wake, opened.runtime.clock, fatal=(StuckConsumer, SettingsUnfit))
+        driver = Driver(roles, opened.wake, opened.runtime.clock, fatal=(StuckConsumer, SettingsUnfit, TopicsDiffer, TopicsRefused))
         database = {"database": _database_check(opened)}
         inward, outward = Health({**database, **_role_checks(driver, opened)}), Health(database)
         driving = asyncio.create_task(driver.run(stop))
@@ -66,10 +66,11 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
             health.started()
         log.info("started", kind=kind, build=settings.build, port=metrics_port)
         await stop.wait()
+        asyncio.get_running_loop().call_later(EXIT_SECONDS_MAX, _end_now)  # also when it was no signal that ends us
         for health in (inward, outward):
             health.drain()
     log.info("stopped", kind=kind)
-    if isinstance(driver.failed, SettingsUnfit):
+    if isinstance(driver.failed, SettingsUnfit | TopicsDiffer | TopicsRefused):
         raise driver.failed
     return 1 if driver.failed else 0
 
@@ -95,7 +96,7 @@ async def _verified(opened: Running) -> bool:
             async with asyncio.timeout(KAFKA_SECONDS_MAX):
                 await ensure(opened.settings.kafka, topics_file)
         except (Unavailable, TimeoutError) as error:
-            log.warning("Kafka is away, relay and intake will wait for it", reason=reason_of(error))
+            log.warning("Kafka is away, the role `topics` will go on asking for them", reason=reason_of(error))
     return True
 
 
@@ -154,7 +155,7 @@ def _told_to_stop(stop: asyncio.Event, number: int) -> None:
         return
     log.info("stopping", signal=signal.Signals(number).name)
     stop.set()
-    asyncio.get_running_loop().call_later(EXIT_SECONDS_MAX, _end_now)
+    asyncio.get_running_loop().call_later(EXIT_SECONDS_MAX, _end_now)  # also while it is still starting
 
 
 def _end_now() -> None:

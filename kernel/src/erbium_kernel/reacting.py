@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from uuid import uuid5
 
+import structlog
+
 from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor, Cursor
 from erbium_kernel.execute import Cause, execute
+from erbium_kernel.observing import metrics
 from erbium_kernel.ports import AfterAppend, Lease, MoveCheckpoint, ParkedRowDone, Row
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.subscribing import Reaction
+
+log = structlog.get_logger(__name__)
 
 COMMANDS_PER_STEP_MAX = 50
 ERASURES_PER_STEP_MAX = 50
@@ -32,17 +37,22 @@ class Reacting:
         (row,) = rows
         try:
             return move.to if await self._react(row, move) else move.expected
-        except Rejected:  # handled: the rule that refuses is the answer
-            return await lease.checkpoint()
+        except Rejected as refusal:  # handled: the rule that refuses is the answer, and the checkpoint has moved with it
+            self._told(refusal)
+            return move.to
 
     async def work_parked(self, lease: Lease, row: Row, done: ParkedRowDone) -> None:
         """Raises: as `work`."""
         try:
-            if await self._react(row, done):
-                return
-        except Rejected:
-            pass
-        await lease.parked_row_done(done)
+            if not await self._react(row, done):
+                await lease.parked_row_done(done)
+        except Rejected as refusal:  # handled, and `done` has committed with it
+            self._told(refusal)
+
+    def _told(self, refusal: Rejected) -> None:
+        """Why: a refusal in the background has no caller who reads it."""
+        metrics.refused_in_background(self.name, refusal.slug)
+        log.info("refused", subscriber=self.name, reason=refusal.slug)
 
     async def _react(self, row: Row, after: AfterAppend) -> bool:
         """Was there a command, and has `after` committed with it?"""

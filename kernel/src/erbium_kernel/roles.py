@@ -17,10 +17,12 @@ from erbium_kernel.projecting import Projecting
 from erbium_kernel.reacting import Erasing, Reacting
 from erbium_kernel.relay import SUBSCRIBER, Relay
 from erbium_kernel.running import Running
+from erbium_kernel.topic.declared import ensure
 from erbium_kernel.topic.kafka import KafkaInlet, KafkaOutlet
 
 WATCH_SECONDS = 0.01  # how soon another process's commit is noticed
 WATCH_SECONDS_BESIDE_API = 0.02  # where most commits are our own and wake everybody by themselves
+TOPICS_SECONDS = 5.0
 TIMERS_SECONDS = 0.05
 CLOCK_SECONDS = 0.25
 MEASURE_SECONDS = 5.0
@@ -29,7 +31,7 @@ MEASURE_SECONDS = 5.0
 def work_roles(running: Running) -> list[Role]:
     """All roles of `work`, the service's extra ones last."""
     service = running.service
-    roles = [_relay(running), _watch(running), _measures(running), *(_subscriber(running, effect) for effect in effects_of(running))]
+    roles = [_topics(running), _relay(running), _watch(running), _measures(running), *(_subscriber(running, effect) for effect in effects_of(running))]
     if service.listens_to or not service.owns_keys:
         roles.append(_intake(running))
     if service.timers:
@@ -78,6 +80,20 @@ def _subscriber(running: Running, effect: Effect) -> Role:
 def _timers(running: Running) -> Role:
     timers = Timers(running.runtime, running.service.timers)
     return leased(running, LEASE, lambda _: timers.step, poll_seconds=TIMERS_SECONDS, woken=False)
+
+
+def _topics(running: Running) -> Role:
+    """Creates or verifies the declared topics, until it has succeeded once: Kafka may come up after us. Raises: TopicsDiffer, TopicsRefused."""
+    done = running.settings.topics_file is None
+
+    async def step() -> Progress:
+        nonlocal done
+        if not done and running.settings.topics_file is not None:
+            await ensure(running.settings.kafka, running.settings.topics_file)
+            done = True
+        return IDLE
+
+    return Role(name="topics", opened=_free(step), poll_seconds=TOPICS_SECONDS, woken=False)
 
 
 def _relay(running: Running) -> Role:

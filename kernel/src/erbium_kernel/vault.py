@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from erbium_kernel.errors import PersonErased, Unavailable
 from erbium_kernel.personal import Personal, PersonalData, Redacted, Sealed
 from erbium_kernel.ports import Clock, Ids, Key, Store
+
+log = structlog.get_logger(__name__)
 
 SEAL_VERSION = 1
 NONCE_BYTES = 12
@@ -106,7 +109,8 @@ class Vault:
             try:
                 return Personal(value.subject_id, key.aead.decrypt(nonce, ciphertext, _aad(chain_id, value.subject_id)).decode())
             except InvalidTag:
-                return Redacted(value.subject_id)  # sealed under a key that lost: unreadable is the safe reading
+                log.error("a value is sealed under another key than its person has")  # noqa: TRY400
+                return Redacted(value.subject_id)  # unreadable is the safe reading
 
         return open_
 
@@ -136,8 +140,16 @@ class Vault:
         missing = [subject for subject in subject_ids if subject not in found]
         if missing:
             stored = await self._store.keys(chain_id, missing)
-            found.update({subject: self._remember(key) for subject, key in stored.items()})
+            found.update({subject: known for subject, key in stored.items() if (known := self._remembered(key))})
         return found
+
+    def _remembered(self, key: Key) -> _OpenKey | None:
+        """Why: one key that cannot be unwrapped must not take a whole page of others with it; its values stay sealed, and we say so."""
+        try:
+            return self._remember(key)
+        except (Unavailable, InvalidTag, ValueError) as error:
+            log.error("a key cannot be unwrapped", reason=type(error).__name__)  # noqa: TRY400
+            return None
 
     def _remember(self, key: Key) -> _OpenKey:
         aead = None if key.erased or key.wrapped is None else AESGCM(self._unwrap(key, key.wrapped))

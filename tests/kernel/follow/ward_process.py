@@ -13,11 +13,13 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
 
 from erbium import provision
 from erbium_kernel.clock import SystemClock, SystemIds
 from erbium_kernel.execute import execute, state_of
 from erbium_kernel.log.postgres import PostgresStore
+from erbium_kernel.message import topic_of
 from erbium_kernel.running import codec_of
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.service import Service
@@ -143,6 +145,17 @@ async def a_ward(postgres_url: str, kafka: str, folder: Path) -> AsyncIterator[W
         yield Ward(name, urls, environment, ward_service(name))
     finally:
         await provision.drop(postgres_url, suffix=suffix)
+        await delete_topic(kafka, topic_of(name))
+
+
+async def delete_topic(kafka: str, topic: str) -> None:
+    """The cluster outlives the test; a topic that never was is no trouble."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    try:
+        await admin.start()
+        await admin.delete_topics([topic])
+    finally:
+        await admin.close()
 
 
 def write_secrets(folder: Path) -> Path:

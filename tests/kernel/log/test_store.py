@@ -180,8 +180,10 @@ async def test_a_key_that_was_answered_writes_nothing_more(store: Store, chain_i
     """A second attempt under the key is AlreadyAnswered and leaves neither event nor another answer."""
     key, first, second = a_key(chain_id), a_stream(), a_stream()
     await store.append(a_command(chain_id, first, answer=an_answer(key, first)))
+    late = a_command(chain_id, second, answer=an_answer(key, second))
     with pytest.raises(AlreadyAnswered):
-        await store.append(a_command(chain_id, second, answer=an_answer(key, second)))
+        await store.append(late)
+    assert await store.place_of(chain_id, late.events[0].event_id) is None
     loaded = await store.load(chain_id, second, key)
     assert loaded.rows == ()
     assert loaded.answer is not None

@@ -75,8 +75,9 @@ async def test_a_visit_moves_over_its_own_old_time(store: Store, chain_id: UUID)
     room, visit = uuid4(), uuid4()
     await store.append(claiming(chain_id, claim(room, visit, 0, 30), claim(room, uuid4(), 60, 90)))
     await store.append(claiming(chain_id, Release(resource=room, holder=visit), claim(room, visit, 15, 45)))
-    with pytest.raises(GuardRefused):
-        await store.append(claiming(chain_id, Release(resource=room, holder=visit), claim(room, visit, 50, 80)))
+    for refused in ((claim(room, visit, 50, 80),), (claim(room, visit, 20, 50), claim(room, visit, 80, 100))):
+        with pytest.raises(GuardRefused):
+            await store.append(claiming(chain_id, Release(resource=room, holder=visit), *refused))
     with pytest.raises(GuardRefused):
         await store.append(claiming(chain_id, claim(room, uuid4(), 40, 50)))
     await store.append(claiming(chain_id, claim(room, uuid4(), 0, 15)))

@@ -90,7 +90,7 @@ class Doorway:
             await send(message)
 
         try:
-            if self._inside > REQUESTS_AT_ONCE_MAX:
+            if self._inside > REQUESTS_AT_ONCE_MAX and scope["path"] not in PROBED:  # a busy process is no dead one
                 raise Unavailable("too many requests at once")  # answered below like every other error
             await self._app(scope, receive, send_dressed)
         except Exception as error:  # noqa: BLE001  # the last net: the caller gets a problem document, the log class and place

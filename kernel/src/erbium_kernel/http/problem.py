@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from starlette.responses import Response
 
-from erbium_kernel.errors import KeyReused, NotFound, Rejected, Stale, VersionConflict
+from erbium_kernel.errors import KeyReused, NotFound, Rejected, Stale, StreamFull, VersionConflict
 from erbium_kernel.http.away import is_away
 
 PROBLEM_JSON = "application/problem+json"
@@ -58,6 +58,7 @@ KINDS = {
         Kind(
             "version-conflict", 409, "Somebody else changed this a moment ago", "Send the same request again with the same Idempotency-Key."
         ),
+        Kind("stream-full", 409, "This record has reached its bounded length", "Tell operations: it is continued under a new id."),
         Kind("version-stale", 412, "If-Match names an old version", "Read it again, decide anew, and send the ETag you then see."),
         Kind("body-too-large", 413, "The body is too large", "Send less at once; `detail` names the limit."),
         Kind(
@@ -155,6 +156,8 @@ def problem_of(error: BaseException) -> Problem:
             return _refusal(error)
         case Stale():
             return problem("version-stale", f"The current version is {error.current}.", facts={"current_version": error.current})
+        case StreamFull():
+            return problem("stream-full", "It holds as many events as a record may.")
         case VersionConflict():
             return problem("version-conflict", "Three attempts lost the race for this record.", headers=_retry())
         case KeyReused():

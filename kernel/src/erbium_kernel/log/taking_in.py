@@ -82,6 +82,7 @@ async def _heard(connection: "asyncpg.Connection[Any]", heard: Heard, recorded_a
 
 
 async def _unreadable(connection: "asyncpg.Connection[Any]", part: Slice, unreadable: Unreadable) -> None:
+    headers = [(name.encode().hex(), value.hex()) for name, value in unreadable.headers]  # any bytes, U+0000 too, which jsonb cannot hold
     await connection.execute(
         'INSERT INTO unreadable (topic, partition, "offset", reason, key, raw, headers) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb) '
         "ON CONFLICT DO NOTHING",
@@ -91,7 +92,7 @@ async def _unreadable(connection: "asyncpg.Connection[Any]", part: Slice, unread
         unreadable.reason,
         unreadable.key,
         unreadable.raw,
-        json.dumps([(name, value.hex()) for name, value in unreadable.headers]),  # any bytes, U+0000 too, which jsonb cannot hold
+        json.dumps(headers),
     )
 
 

@@ -19,12 +19,14 @@ _relay_lag_events = Gauge("relay_lag_events", "Own events in the log that the re
 _relay_lag = Gauge("relay_lag_seconds", "Age of the oldest own event that is not published.")
 _intake_lag = Gauge("intake_lag_records", "End offset minus the position in our database.", ("topic", "partition"))
 _consumer_progress = Gauge("consumer_last_progress_timestamp", "Unix time at which intake last took records in.", ("consumer",))
+_refused = Counter("background_refusals", "Commands of reactions and timers that a rule refused, by slug.", ("subscriber", "slug"))
 _role_crashes = Counter("role_crashes", "Bugs of ours that a background role ran into outside of any row; it is tried again.", ("role",))
 _commits_failed = Counter("offset_commits_failed", "Offset commits that Kafka refused; only a hint, the positions are in our database.")
 _unreadable = Counter("unreadable", "Records without a usable chain, key or id, kept aside.", ("topic",))
 _follow_lag = Gauge("follow_lag_seconds", "Age of the oldest event that a subscriber has yet to follow.", ("subscriber",))
 _parked_keys = Gauge("parked_keys", "Keys that wait for an operator, by subscriber or topic.", ("topic",))
 _timers_overdue = Gauge("timers_overdue", "Timers that are due and have not fired.")
+_timers_failing = Gauge("timers_failing", "Timers whose command fails by our own fault; they are tried ever more rarely.")
 _frames = Counter("frames", "Laser frames, by what became of them.", ("outcome",))
 _frame_gaps_open = Gauge("frame_gaps_open", "Gaps in frame sequences that no back-fill has closed.")
 _webhook_attempts = Counter("webhook_attempts", "Webhook deliveries tried, by outcome.", ("outcome",))
@@ -74,6 +76,16 @@ def intake_lag(topic: str, partition: int, records: int) -> None:
 def consumer_progress(consumer: str, at: datetime) -> None:
     """Intake or another consumer took records in, or found that there were none to take."""
     _consumer_progress.labels(consumer).set(at.timestamp())
+
+
+def timers_failing(count: int) -> None:
+    """Timers that have been tried and failed."""
+    _timers_failing.set(count)
+
+
+def refused_in_background(subscriber: str, slug: str) -> None:
+    """A rule said no to a reaction's or a timer's command; nobody else is told."""
+    _refused.labels(subscriber, slug).inc()
 
 
 def role_crashed(role: str) -> None:

@@ -38,13 +38,12 @@ async def screening_age_seconds(runtime: Runtime, chain_id: UUID, patient_id: UU
     Raises: Unavailable.
     """
     store = runtime.store
-    if {GUARDING, ATTENDING} & await store.parked_in(chain_id, patient_id):
-        return None
     end = asyncio.get_running_loop().time() + WAIT_SECONDS_MAX
     while True:
         checkpoints: Mapping[str, Cursor] = await store.checkpoints()
         beats, read = await store.heartbeats(SCREENING_TOPIC), await store.positions(SCREENING_TOPIC)
         age = age_seconds(beats, read, checkpoints.get(GUARDING), runtime.clock.machine())
         if age is not None or asyncio.get_running_loop().time() > end:
-            return age
+            # Asked last: what was parked while we waited has moved the checkpoint too.
+            return None if {GUARDING, ATTENDING} & await store.parked_in(chain_id, patient_id) else age
         await asyncio.sleep(POLL_SECONDS)

@@ -21,6 +21,7 @@ class GuardNumbers:
     silence_minutes: int
     unstarted_minutes: int
     backfill_hours: int
+    totals_behind_seconds_max: int
     area_ratio_max: float
 
 

@@ -69,7 +69,7 @@ class ClearanceDeferred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearanceRefused:
-    """Not cleared. The latest date among the reasons, if any has one, is the first day to ask for."""
+    """Not cleared. CONDITIONAL: the latest date among the reasons, if any has one, is the first day to ask for."""
 
     patient_id: UUID
     modality: str

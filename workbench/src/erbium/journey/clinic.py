@@ -79,6 +79,10 @@ class Clinic:
         self._staff[role] = subject
         self._tokens.pop(role, None)
 
+    def forget(self, role: str) -> None:
+        """The next request of this role asks for a new token: a clinic was added."""
+        self._tokens.pop(role, None)
+
     def token(self, role: str) -> str:
         """This person's token."""
         return self._tokens.setdefault(role, self.mint(role, self.chain, self.clinics, self.who(role)))

@@ -53,7 +53,7 @@ def _command(envelope: Envelope, record: Any) -> c.ItineraryCommand:
                 outcome=record.outcome,
                 modality=record.modality,
                 zones=record.zones,
-                until=_latest(record.reasons),
+                until=_ripe(record),
                 at=at,
             )
         case _:
@@ -94,5 +94,8 @@ def _change(envelope: Envelope, clearance_id: UUID, change: Any, earliest: date 
     )
 
 
-def _latest(reasons: tuple[heard.Reason, ...]) -> date | None:
-    return max((reason.earliest for reason in reasons if reason.earliest is not None), default=None)
+def _ripe(record: heard.ClearanceRefused) -> date | None:
+    """An unmet precondition may have a day before which it cannot be met. A doctor's override has none: it may come today."""
+    if record.outcome != "CONDITIONAL":
+        return None
+    return max((reason.earliest for reason in record.reasons if reason.earliest is not None), default=None)
