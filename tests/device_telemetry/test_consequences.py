@@ -3,12 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+from device_telemetry.clearance.state import Clearance
 from device_telemetry.device.state import Registered, Unregistered
 from device_telemetry.dose import lesion_area_um2
+from device_telemetry.frames.acknowledged import BOOTS_REMEMBERED_MAX, Acknowledged
+from device_telemetry.frames.codec import Batch
 from device_telemetry.frames.consequences import Kept, Recording, commands, delivered, gaps_by_boot
 from device_telemetry.frames.guard import Finding
-from device_telemetry.frames.orders import order
+from device_telemetry.frames.orders import Around, order
 from device_telemetry.frames.ranges import Range
 from device_telemetry.frames.totals import Sum
 from device_telemetry.freshness import age_seconds
@@ -17,6 +21,7 @@ from device_telemetry.treatment.commands import (
     CloseZone,
     EndTreatment,
     FinishTreatment,
+    GiveUpUnstarted,
     HoldTreatment,
     NoteFramesComing,
     StartTreatment,
@@ -28,6 +33,7 @@ from tests.device_telemetry.making import (
     AREAS,
     BINDING,
     BOOT,
+    CHAIN,
     LASER,
     LESIONS,
     MODEL,
@@ -124,31 +130,71 @@ def test_after_the_end_it_is_finished_when_due() -> None:
     assert not finish.delivered.whole
 
 
+def ordered(history: tuple[Any, ...], one: Batch, **around: Any) -> tuple[str | None, list[str]]:
+    state, _ = treatment(*history)
+    return order(state, one, Around(**{"device": AT_HOME, "clearance": Clearance(), **around}))
+
+
+SOME = batch([frame(0)])
+
+
 def test_orders() -> None:
-    """No order while all is well; PAUSE in a suspension; STOP by the guard, by a lockout, and after the end for frames beyond it."""
-    running, _ = treatment(*RUNNING)
-    some = batch([frame(0)])
-    assert order(running, AT_HOME, some, []) == (None, [])
-    assert order(running, AT_HOME, some, [Finding("energy_over_limit", BREACH)]) == ("STOP", ["energy_over_limit"])
+    """No order while all is well; PAUSE in a suspension; STOP by the guard, by a lockout, by a revocation."""
+    assert ordered(RUNNING, SOME) == (None, [])
+    assert ordered(RUNNING, SOME, findings=[Finding("energy_over_limit", BREACH)]) == ("STOP", ["energy_over_limit"])
     locked, _ = device(REGISTER, CLAIM, LOCKOUT)
-    assert order(running, locked, some, []) == ("STOP", ["device_locked_out"])
-    assert order(running, Unregistered(), some, [])[0] == "STOP"
-    paused, _ = treatment(*RUNNING, PAUSE)
-    assert order(paused, AT_HOME, some, []) == ("PAUSE", ["clearance_suspended"])
-    stopped, _ = treatment(*RUNNING, PAUSE, STOP)
-    assert order(stopped, AT_HOME, some, [])[0] == "STOP"
-    closed, _ = treatment(*RUNNING, CLOSE)
-    assert order(closed, AT_HOME, some, []) == ("STOP", ["density_over_plan"])
+    assert ordered(RUNNING, SOME, device=locked) == ("STOP", ["device_locked_out"])
+    assert ordered(RUNNING, SOME, device=Unregistered())[0] == "STOP"
+    assert ordered((*RUNNING, PAUSE), SOME) == ("PAUSE", ["clearance_suspended"])
+    assert ordered((*RUNNING, PAUSE, STOP), SOME) == ("STOP", ["clearance_suspended", "energy_over_limit"])
+    assert ordered((*RUNNING, CLOSE), SOME) == ("STOP", ["density_over_plan"])
+
+
+def test_a_suspension_counts_from_its_own_stream_on() -> None:
+    """Even before the treatment has been told, an answer says PAUSE when the clearance's stream says suspended, STOP when revoked."""
+    assert ordered(RUNNING, SOME, clearance=Clearance(suspended=True)) == ("PAUSE", ["clearance_suspended"])
+    assert ordered(RUNNING, SOME, clearance=Clearance(ended="revoked")) == ("STOP", ["clearance_revoked"])
+    assert ordered(RUNNING, SOME, clearance=Clearance(ended="expired")) == (None, [])
+
+
+def test_a_blind_guard_pauses() -> None:
+    """When the totals have not followed for more than 30 s, nobody watches the density: the laser pauses until they do."""
+    assert ordered(RUNNING, SOME, behind_seconds=30.0) == (None, [])
+    assert ordered(RUNNING, SOME, behind_seconds=30.1) == ("PAUSE", ["totals_behind"])
+
+
+def test_how_long_totals_have_not_followed() -> None:
+    """The age of the oldest acknowledged batch that is not stored; nothing once all are."""
+    acknowledged, boot = Acknowledged(), (CHAIN, LASER, BOOT)
+    for n in range(3):
+        acknowledged.add(boot, (Range(0, n),), NOW + timedelta(seconds=n), n)
+    later = NOW + timedelta(seconds=40)
+    assert acknowledged.behind_seconds(boot, (), later) == 40
+    assert acknowledged.behind_seconds(boot, (Range(0, 1),), later) == 38
+    assert acknowledged.behind_seconds(boot, (Range(0, 2),), later) == 0
+    assert acknowledged.behind_seconds((CHAIN, LASER, OTHER_BOOT), (), later) == 0
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """At most so many boots are remembered, the newest; what is forgotten only costs a resend."""
+    acknowledged = Acknowledged()
+    boots = [(CHAIN, LASER, UUID(int=n)) for n in range(BOOTS_REMEMBERED_MAX + 1)]
+    for boot in boots:
+        acknowledged.add(boot, (Range(0, 1),), NOW, 1)
+    assert (acknowledged.of(boots[0]), acknowledged.of(boots[-1])) == ((), (Range(0, 1),))
 
 
 def test_orders_after_the_end() -> None:
     """Back-fill up to the last number is welcome; a laser that goes on after the end is stopped."""
-    ended, _ = treatment(*RUNNING, END)
-    assert order(ended, AT_HOME, batch([frame(7999)]), []) == (None, [])
-    assert order(ended, AT_HOME, batch([frame(8000)]), []) == ("STOP", ["treatment_over"])
-    silent, _ = treatment(*RUNNING, replace(END, cause="silence", finals=()))
-    assert order(silent, AT_HOME, batch([frame(5)]), [])[0] == "STOP"
-    assert order(silent, AT_HOME, batch([frame(5)], last_seq=9), [])[0] is None
+    ended = (*RUNNING, END)
+    assert ordered(ended, batch([frame(7999)])) == (None, [])
+    assert ordered(ended, batch([frame(8000)])) == ("STOP", ["treatment_over"])
+    silent = (*RUNNING, replace(END, cause="silence", finals=()))
+    assert ordered(silent, batch([frame(5)]))[0] == "STOP"
+    assert ordered(silent, batch([frame(5)], last_seq=9))[0] is None
+    given_up = (TAKE_UP, GiveUpUnstarted(at=NOW))
+    assert ordered(given_up, SOME)[0] == "STOP"
+    assert ordered((*given_up, START), SOME)[0] == "STOP"
 
 
 def test_the_laser_at_home_is_known() -> None:

@@ -8,8 +8,7 @@ import pytest
 from backports import zstd
 
 from device_telemetry.frames.codec import read_record
-from device_telemetry.frames.ranges import Range
-from device_telemetry.http.frames import BOOTS_REMEMBERED_MAX, RANGES_MAX, Acknowledged
+from device_telemetry.http.frames import RANGES_MAX
 from erbium_kernel.errors import Unavailable
 from tests.device_telemetry.making import OTHER_LASER, body, frame
 from tests.device_telemetry.room import Room
@@ -106,16 +105,6 @@ async def test_too_many_gaps(room: Room) -> None:
     one_more = await room.send([frame(2 * RANGES_MAX + 2, mtz_count=0)])
     assert (one_more.status_code, one_more.json()["code"]) == (409, "telemetry.too-many-gaps")
     assert (await room.send([frame(1, mtz_count=0)])).status_code == 202
-
-
-def test_what_is_remembered_is_bounded() -> None:
-    """At most so many boots are remembered, the newest; what is forgotten only costs a resend."""
-    acknowledged, chain, laser = Acknowledged(), uuid4(), uuid4()
-    boots = [uuid4() for _ in range(BOOTS_REMEMBERED_MAX + 1)]
-    for boot in boots:
-        acknowledged.add(chain, laser, boot, (Range(0, 1),))
-    assert acknowledged.of(chain, laser, boots[0]) == ()
-    assert acknowledged.of(chain, laser, boots[-1]) == (Range(0, 1),)
 
 
 def test_the_frame_of_other_tests_is_whole() -> None:

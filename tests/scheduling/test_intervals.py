@@ -173,7 +173,7 @@ def play(desk: Desk, steps: Sequence[Any]) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_no_sequence_of_commands_leaves_a_forbidden_pair(steps: Sequence[Any]) -> None:
     """Whatever is booked, moved and cancelled in whatever order at whichever clinic, no two acts are too close."""
     desk = everybody_is_cleared()
@@ -182,7 +182,7 @@ def test_no_sequence_of_commands_leaves_a_forbidden_pair(steps: Sequence[Any]) -
 
 
 @given(STEPS, STARTS, CLINICS)
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_a_move_is_a_cancellation_and_a_booking(steps: Sequence[Any], starts: Any, clinic: Any) -> None:
     """A move is allowed exactly when cancelling and booking anew is, and leads to the same slot and standing."""
     desk = everybody_is_cleared()
@@ -213,7 +213,7 @@ def test_a_move_is_a_cancellation_and_a_booking(steps: Sequence[Any], starts: An
 
 
 @given(STEPS)
-@settings(max_examples=50)
+@settings(max_examples=30)
 def test_every_repeated_command_yields_no_events(steps: Sequence[Any]) -> None:
     """The same booking, put again after anything else, changes nothing."""
     desk = everybody_is_cleared()

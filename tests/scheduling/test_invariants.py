@@ -156,7 +156,7 @@ class World:
 
 
 @given(STEPS)
-@settings(max_examples=80)
+@settings(max_examples=60)
 def test_what_holds_after_every_step(steps: Sequence[Any]) -> None:
     """Claims are exactly those of holds and visits; no visit to come that may take place breaks a rule; every waiting visit has a clock."""
     world = World()

@@ -103,7 +103,7 @@ ODD = st.integers(0, 4)
 
 
 @given(doctor=BUSY, room=BUSY, patient=BUSY, odd=ODD, on=st.sampled_from([DAY, date(2026, 3, 29), date(2026, 10, 25)]))
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_the_bits_find_what_counting_finds(
     doctor: list[tuple[int, int]], room: list[tuple[int, int]], patient: list[tuple[int, int]], odd: int, on: date
 ) -> None:

@@ -31,7 +31,8 @@ MEASURE_SECONDS = 5.0
 def work_roles(running: Running) -> list[Role]:
     """All roles of `work`, the service's extra ones last."""
     service = running.service
-    roles = [_topics(running), _relay(running), _watch(running), _measures(running), *(_subscriber(running, effect) for effect in effects_of(running))]
+    subscribers = [_subscriber(running, effect) for effect in effects_of(running)]
+    roles = [_topics(running), _relay(running), _watch(running), _measures(running), *subscribers]
     if service.listens_to or not service.owns_keys:
         roles.append(_intake(running))
     if service.timers:
@@ -83,7 +84,7 @@ def _timers(running: Running) -> Role:
 
 
 def _topics(running: Running) -> Role:
-    """Creates or verifies the declared topics, until it has succeeded once: Kafka may come up after us. Raises: TopicsDiffer, TopicsRefused."""
+    """Creates or verifies the declared topics until that has succeeded once: Kafka may come up after us. Differences end the process."""
     done = running.settings.topics_file is None
 
     async def step() -> Progress:

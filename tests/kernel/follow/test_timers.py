@@ -162,10 +162,11 @@ async def test_a_timer_of_an_erased_person(runtime: Runtime, kitchen: Kitchen, t
 
 
 async def test_a_timer_nobody_knows(runtime: Runtime, kitchen: Kitchen, clock: WardClock) -> None:
-    """A timer of a type that this code does not know stays, and is told."""
+    """A timer of a type that this code does not know stays, and is told; the role itself is well."""
     await serve(runtime, kitchen, uuid4())
     clock.at += REPEAT
     timers = Timers(runtime, {})
-    assert (await timers.step()).kind == "blocked"
+    assert (await timers.step()).kind == "idle"
     assert timers.failed_total == 1
+    assert [failing.reason.split(" at ")[0] for failing in timers.failing.values()] == ["KeyError"]
     assert len(await runtime.store.due_timers(clock.at, 10)) == 1

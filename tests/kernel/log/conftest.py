@@ -52,7 +52,7 @@ def memory_ground() -> MemoryGround:
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.servers)])
 def ground(request: pytest.FixtureRequest) -> Ground:
     """Each adapter in turn: what a test claims holds for both."""
-    found: Ground = request.getfixturevalue(f"{request.param}_ground")
+    found: MemoryGround | PostgresGround = request.getfixturevalue(f"{request.param}_ground")
     return found
 
 

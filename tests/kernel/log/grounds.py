@@ -39,9 +39,17 @@ class Ground(Protocol):
     """A store and the world around it. `other` is a second process on the same database."""
 
     clock: HandClock
-    store: Store
-    other: Store
     patience_seconds: float  # how long a reader may be held up by somebody who is not in the test
+
+    @property
+    def store(self) -> Store:
+        """The store under test."""
+        ...
+
+    @property
+    def other(self) -> Store:
+        """Another process's."""
+        ...
 
     def hold(self, chain_id: UUID) -> AbstractAsyncContextManager[Held]:
         """An event of a new stream in a transaction that stays open until the test ends it, or the block does (rolled back)."""
@@ -202,8 +210,8 @@ class PostgresGround:
     """Two processes' stores on one real database, and a superuser's hand (`admin`)."""
 
     clock: HandClock
-    store: PostgresStore
-    other: PostgresStore
+    store: Store
+    other: Store
     admin_url: str
     admin: "asyncpg.Connection[Any]"
     patience_seconds: float = PATIENCE_SECONDS

@@ -79,12 +79,14 @@ async def test_a_message_does_not_touch_our_heads(store: Store, chain_id: UUID, 
 
 
 async def test_a_position_moves_with_what_was_read(store: Store, topic: str) -> None:
-    """A partition never read is absent; each slice moves its own partition, also one in which nothing was of use."""
+    """A partition never read is absent and begins at 0; each slice moves its own partition, also one in which nothing was of use."""
     assert dict(await store.positions(topic)) == {}
     await store.take_in(a_slice(topic, next=40))
     await store.take_in(a_slice(topic, partition=5, next=7))
     await store.take_in(a_slice(topic, start=40, next=41))
     assert dict(await store.positions(topic)) == {3: 41, 5: 7}
+    with pytest.raises(LostLease):
+        await store.take_in(a_slice(topic, partition=6, start=2, next=4))
     assert dict(await store.positions(f"{topic}.v2")) == {}
 
 
@@ -151,6 +153,7 @@ async def test_a_heartbeat_vouches_for_the_rows_before_it(ground: Ground, chain_
     await ground.store.take_in(a_slice(topic, (later,), start=1, heartbeat_at=at + timedelta(seconds=10)))
     await ground.store.take_in(a_slice(topic, partition=4, next=9, heartbeat_at=at))
     await ground.store.take_in(a_slice(topic, start=2, next=3))
+    await ground.store.take_in(a_slice(topic, start=3, next=4, heartbeat_at=at))
     beats = {beat.partition: beat for beat in await ground.store.heartbeats(topic)}
     assert {partition: beat.sent_at for partition, beat in beats.items()} == {3: at + timedelta(seconds=10), 4: at}
     assert beats[3].cursor == beats[4].cursor == await cursor_of(ground.store, chain_id, later.event_id)

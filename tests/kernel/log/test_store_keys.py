@@ -108,6 +108,18 @@ async def test_an_erasure_is_of_one_chain(store: Store, chain_id: UUID) -> None:
     assert found.wrapped == elsewhere.wrapped
 
 
+async def test_an_erased_staff_key_never_travels(store: Store, chain_id: UUID) -> None:
+    """What stayed in this service stays in it: its erasure is no change for the key topic either."""
+    staff, patient = a_persons_key(chain_id, shared=False), a_persons_key(chain_id)
+    await store.ensure_key(staff)
+    await store.erase_key(chain_id, staff.subject_id)
+    await store.ensure_key(patient)
+    assert [key.subject_id for key in await changed(store, chain_id, 1)] == [patient.subject_id]
+    found = await stored(store, staff)
+    assert found is not None
+    assert (found.erased, found.shared) == (True, False)
+
+
 async def test_an_erasure_wins_every_race(ground: Ground, chain_id: UUID, topic: str) -> None:
     """Keys made and heard while the person is erased: whoever is first, erased is what stands."""
     for n in range(5):

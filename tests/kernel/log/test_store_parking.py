@@ -81,6 +81,8 @@ async def test_later_rows_wait_behind_the_parked_one(store: Store, lease: Lease,
     await lease.move(rows[1].cursor, rows[3].cursor, (Park(row=rows[2], reason=None), Park(row=rows[3], reason=None)))
     await lease.move(rows[3].cursor, other.cursor, parked(other, reason="KeyError at apply"))
     assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows[1:4]
+    await lease.move(other.cursor, other.cursor, (Park(row=rows[2], reason=None),))
+    assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows[1:4]
     assert await store.parked_in(*key_of(rows[0])) == {subscriber}
     found = {key.ordering_id: (key.reason, key.rows) for key in await parked_of(store, subscriber)}
     assert found == {rows[0].envelope.ordering_id: (REASON, 3), other.envelope.ordering_id: ("KeyError at apply", 1)}
@@ -196,8 +198,12 @@ async def test_a_rebuild_forgets_what_is_parked_and_honours_what_was_skipped(
     await store.append(a_command(elsewhere, a_stream()))
     (other,) = await rows_of(lease, elsewhere, 1)
     await lease.move(START, other.cursor, (*parked(rows[0], rows[1]), *parked(other)))
+    async with store.lease(f"{subscriber}.next") as unconcerned:
+        assert unconcerned is not None
+        await unconcerned.move(START, rows[0].cursor, parked(rows[0]))
     await store.skip_parked(subscriber, *key_of(rows[0]), "ops-1", "test")
     await store.reset_checkpoint(subscriber)
+    assert [key.rows for key in await parked_of(store, f"{subscriber}.next")] == [1]
     assert await lease.checkpoint() == START
     assert dict(await lease.parked_keys()) == {}
     assert await parked_of(store, subscriber) == []

@@ -8,7 +8,8 @@ from device_telemetry.dose import LesionPoint, is_rising
 from device_telemetry.rules import DeviceModel, GuardNumbers, Modality, ModalityLesions, Rules, Severity, Zone, Zones
 
 GUARD_FIELDS = (
-    "over_plan_percent", "screening_age_seconds_max", "silence_minutes", "unstarted_minutes", "backfill_hours", "area_ratio_max",
+    "over_plan_percent", "screening_age_seconds_max", "silence_minutes", "unstarted_minutes", "backfill_hours",
+    "totals_behind_seconds_max", "area_ratio_max",
 )  # fmt: skip
 
 

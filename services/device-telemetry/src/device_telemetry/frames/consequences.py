@@ -41,7 +41,7 @@ class Recording:
 
     def gaps(self, final: int | None) -> Ranges:
         """What is missing up to the last number known of. Frames beyond the announced end count too: they were delivered."""
-        last = max(self.highest_seq, self.last_seq or 0, final or 0)
+        last = max(seq for seq in (self.highest_seq, self.last_seq, final) if seq is not None)
         return ranges.missing(self.received, self.first_seq, last)
 
 

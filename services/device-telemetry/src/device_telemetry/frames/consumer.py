@@ -19,7 +19,7 @@ from device_telemetry.frames.codec import Batch, BatchRefused, Receipt, read_rec
 from device_telemetry.projections import storing_frames
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.state import Treatment, Unopened
-from erbium_kernel.errors import LostLease, Unavailable
+from erbium_kernel.errors import LostLease, Unavailable, Undecodable
 from erbium_kernel.execute import state_of
 from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Inlet, OffsetGone, Received
@@ -191,11 +191,19 @@ class FramesConsumer:
         receipt, batch = read
         key = (receipt.chain_id, batch.header.treatment_id)
         if key not in known:
-            known[key], _ = await state_of(self._runtime, receipt.chain_id, TREATMENT, batch.header.treatment_id)
+            known[key] = await self._treatment(*key)
         state = known[key]
         if isinstance(state, Unopened) or state.binding.ids.device_id != batch.header.device_id:
             return None
         return Arrival(receipt, batch, state.binding, state.watch.closed)
+
+    async def _treatment(self, chain_id: UUID, treatment_id: UUID) -> Treatment:
+        """One that this code cannot read keeps its frames in `unreadable`, and nobody else's waiting."""
+        try:
+            return (await state_of(self._runtime, chain_id, TREATMENT, treatment_id))[0]
+        except Undecodable as error:
+            log.error("treatment not readable", stream=TREATMENT.stream(treatment_id), reason=reason_of(error))  # noqa: TRY400
+            return Unopened()
 
 
 def _count(counted: Sequence[Absorbed], aside: int) -> None:

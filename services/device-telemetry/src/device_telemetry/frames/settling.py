@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
+import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -15,6 +16,7 @@ from device_telemetry.frames.consumer import FRAMES_TOPIC
 from device_telemetry.frames.guard import Finding
 from device_telemetry.projections import storing_frames
 from device_telemetry.projections.stored_frames import kept
+from device_telemetry.projections.storing_frames import Unsettled
 from device_telemetry.rules import Rules
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.state import Running, Unopened
@@ -22,14 +24,18 @@ from erbium_kernel.errors import Rejected, Unavailable
 from erbium_kernel.event import Actor, Cursor
 from erbium_kernel.execute import Cause, execute, state_of
 from erbium_kernel.ports import Lease, MoveCheckpoint, ParkedRowDone, Row
-from erbium_kernel.progress import IDLE, WORKED, Progress
+from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 from erbium_kernel.runtime import Runtime
+from erbium_kernel.whereabouts import reason_of
 
 SETTLING: Final = "device-telemetry.settling"
 LOOKING_AGAIN: Final = "device-telemetry.look-again"
 TREATMENTS_PER_STEP_MAX: Final = 50
 NOTHING_WAITS_SECONDS_MAX: Final = 30.0  # machine time since every partition was seen to have nothing waiting
 PATIENCE_SECONDS: Final = 2.0  # then the treatment waits aside, and others go on
+
+
+log = structlog.get_logger(__name__)
 
 
 class FramesWait(Unavailable):
@@ -43,17 +49,37 @@ class Settling:
         """`engine` connects as the role `frames`."""
         self._runtime, self._engine, self._topic = runtime, engine, topic
         self._areas_cm2 = rules.zones.areas_cm2
+        self._after: tuple[UUID, UUID] | None = None
 
     async def step(self) -> Progress:
         """Treatments whose stored frames have changed. Raises: Unavailable."""
-        async with _transaction(self._engine) as conn:
-            waiting = await storing_frames.unsettled(conn, TREATMENTS_PER_STEP_MAX)
-        for one in waiting:
-            await self.tell(one.chain_id, one.treatment_id, one.findings, correlation_id=one.treatment_id)
-            async with _transaction(self._engine) as conn:
-                await storing_frames.set_chain(conn, one.chain_id)
-                await storing_frames.settled(conn, one)
+        waiting = await self._next()
+        failed = [one for one in waiting if not await self._settle(one)]
+        if failed:
+            return blocked(f"{len(failed)} treatments cannot be told what their frames have come to")
         return WORKED if waiting else IDLE
+
+    async def _next(self) -> list[Unsettled]:
+        """Round and round: a treatment that cannot be told keeps nobody else waiting."""
+        async with _transaction(self._engine) as conn:
+            found = await storing_frames.unsettled(conn, self._after, TREATMENTS_PER_STEP_MAX)
+        self._after = (found[-1].chain_id, found[-1].treatment_id) if len(found) == TREATMENTS_PER_STEP_MAX else None
+        return found
+
+    async def _settle(self, one: Unsettled) -> bool:
+        try:
+            await self.tell(one.chain_id, one.treatment_id, one.findings, correlation_id=one.treatment_id)
+        except FramesWait:
+            pass  # whether it is silent is not what its new frames ask
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, this treatment waits and everybody else goes on
+            log.error("treatment not told", stream=TREATMENT.stream(one.treatment_id), reason=reason_of(error))  # noqa: TRY400
+            return False
+        async with _transaction(self._engine) as conn:
+            await storing_frames.set_chain(conn, one.chain_id)
+            await storing_frames.settled(conn, one)
+        return True
 
     async def tell(self, chain_id: UUID, treatment_id: UUID, findings: Sequence[Finding], *, correlation_id: UUID) -> None:
         """Everything that follows for one treatment from what is stored of it now. Raises: Unavailable, FramesWait, VersionConflict."""

@@ -8,11 +8,13 @@ from uuid import UUID
 
 from starlette.requests import Request
 
+from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.device.decide import DEVICE
 from device_telemetry.frames import guard, ranges
+from device_telemetry.frames.acknowledged import Acknowledged
 from device_telemetry.frames.codec import Batch, BatchRefused, Receipt, read_batch, usable, write_record
 from device_telemetry.frames.guard import Finding
-from device_telemetry.frames.orders import order
+from device_telemetry.frames.orders import Around, order
 from device_telemetry.frames.ranges import Ranges
 from device_telemetry.frames.sending import FramesTopic, Sends
 from device_telemetry.frames.unpack import PACKED_BYTES_MAX, EncodingUnknown, TooLarge, Unpackable, unpacked
@@ -30,7 +32,6 @@ from erbium_kernel.observing import metrics
 GAPS_SHOWN_MAX: Final = 100
 REJECTED_SHOWN_MAX: Final = 100
 RANGES_MAX: Final = 1_000  # of one boot: a laser that leaves more gaps has to close some first
-BOOTS_REMEMBERED_MAX: Final = 2_000
 
 
 class FramesDoNotFit(Rejected):
@@ -86,29 +87,6 @@ class FramesAnswer(View):
     server_time: datetime
 
 
-class Acknowledged:
-    """Numbers that this process has seen acknowledged by the broker: the tables are a moment behind.
-
-    Bounded; what is forgotten costs a laser no more than sending it again.
-    """
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self._boots: dict[tuple[UUID, UUID, UUID], Ranges] = {}
-
-    def of(self, chain_id: UUID, device_id: UUID, boot_id: UUID) -> Ranges:
-        """What is remembered of one boot."""
-        return self._boots.get((chain_id, device_id, boot_id), ())
-
-    def add(self, chain_id: UUID, device_id: UUID, boot_id: UUID, have: Ranges) -> None:
-        """All that is known of this boot now."""
-        key = (chain_id, device_id, boot_id)
-        self._boots.pop(key, None)
-        while len(self._boots) >= BOOTS_REMEMBERED_MAX:
-            self._boots.pop(next(iter(self._boots)))
-        self._boots[key] = have
-
-
 def frames_routes(sends: Sends) -> Routes:
     """The endpoint, handing batches over to `sends`."""
     found = Routes(tag="frames")
@@ -141,14 +119,15 @@ def frames_routes(sends: Sends) -> Routes:
         chain_id, boot_id = call.principal.chain_id, batch.header.boot_id
         async with call.reading() as conn:
             stored = await received(conn, device_id, boot_id)
-        before = ranges.merged(stored, acknowledged.of(chain_id, device_id, boot_id))
+        boot = (chain_id, device_id, boot_id)
+        before = ranges.merged(stored, acknowledged.of(boot))
         after = ranges.merged(before, ranges.of(frame.seq for frame in usable(batch)[0]))
         if len(after) > max(RANGES_MAX, len(before)):
             raise TooManyGaps(gaps=len(before))
         receipt = Receipt(v=1, chain_id=chain_id, received_at=call.now(), stored_at=call.runtime.clock.machine())
         await sends.send(chain_id, device_id, write_record(receipt, body))
-        acknowledged.add(chain_id, device_id, boot_id, after)
-        return await _answer(call, batch, before, after)
+        acknowledged.add(boot, after, receipt.stored_at, batch.frames[-1].seq)
+        return await _answer(call, batch, before, after, acknowledged.behind_seconds(boot, stored, receipt.stored_at))
 
     return found
 
@@ -189,16 +168,18 @@ async def _treatment(call: Call, treatment_id: UUID) -> Known:
     return state
 
 
-async def _answer(call: Call, batch: Batch, before: Ranges, after: Ranges) -> FramesAnswer:
+async def _answer(call: Call, batch: Batch, before: Ranges, after: Ranges, behind_seconds: float) -> FramesAnswer:
     """Why the state is read again: a suspension heard while the broker was asked shall be in this answer, not in the next."""
     header = batch.header
     kept, refused = usable(batch)
     state = await _treatment(call, header.treatment_id)
-    device, _ = await call.state_of(DEVICE, header.device_id)
     found = guard.at_once(state.binding, state.watch.closed, header.boot_id, kept)
     news = [finding for finding in found if not state.watch.knows(finding.cause, finding.breach)]
     await _hold(call, header.treatment_id, news)
-    command, reasons = order(state, device, batch, news)
+    device, _ = await call.state_of(DEVICE, header.device_id)
+    clearance, _ = await call.state_of(CLEARANCE, state.binding.ids.clearance_id)
+    around = Around(device=device, clearance=clearance, findings=news, behind_seconds=behind_seconds)
+    command, reasons = order(state, batch, around)
     fresh = {frame.seq for frame in kept if not ranges.holds(before, frame.seq)}
     metrics.frames("accepted", len(fresh))
     return FramesAnswer(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Table, and_, case, delete, func, or_, select, text, update
+from sqlalchemy import Table, and_, case, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -209,9 +209,11 @@ async def _unsettle(conn: AsyncConnection, chain_id: UUID, findings: Mapping[UUI
     await conn.execute(row.on_conflict_do_update(constraint="frames_unsettled_pkey", set_=changed), rows)
 
 
-async def unsettled(conn: AsyncConnection, limit: int) -> list[Unsettled]:
-    """Treatments of all chains that have not been told yet."""
-    rows = await conn.execute(select(frames_unsettled).order_by(frames_unsettled.c.chain_id, frames_unsettled.c.treatment_id).limit(limit))
+async def unsettled(conn: AsyncConnection, after: tuple[UUID, UUID] | None, limit: int) -> list[Unsettled]:
+    """Treatments of all chains that have not been told yet, in the order of (chain, treatment), those after `after`."""
+    key = (frames_unsettled.c.chain_id, frames_unsettled.c.treatment_id)
+    query = select(frames_unsettled).order_by(*key).limit(limit)
+    rows = await conn.execute(query if after is None else query.where(tuple_(*key) > tuple_(*after)))
     return [Unsettled(row["chain_id"], row["treatment_id"], row["touched"], findings_of(row["findings"])) for row in rows.mappings()]
 
 
