@@ -4,10 +4,12 @@ import asyncio
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from erbium.provision import database_of
 from erbium.stack import Stack
@@ -58,7 +60,7 @@ async def _topics(stack: Stack, sought: list[bytes]) -> list[str]:
     found, seen = [], 0
     try:
         topics = [topic for topic in await consumer.topics() if topic.startswith("erbium.")]
-        places = [TopicPartition(topic, n) for topic in topics for n in consumer.partitions_for_topic(topic) or ()]
+        places = [TopicPartition(one["topic"], part["partition"]) for one in await _described(stack, topics) for part in one["partitions"]]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         await consumer.seek_to_beginning(*places)
@@ -72,6 +74,16 @@ async def _topics(stack: Stack, sought: list[bytes]) -> list[str]:
         await consumer.stop()
     assert seen, "the topics are empty: nothing was looked at"
     return found
+
+
+async def _described(stack: Stack, topics: list[str]) -> list[dict[str, Any]]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.servers.kafka)
+    await admin.start()
+    try:
+        described: list[dict[str, Any]] = await admin.describe_topics(topics)
+        return described
+    finally:
+        await admin.close()
 
 
 def state_files(folder: Path, words: Iterable[str]) -> list[str]:

@@ -85,7 +85,7 @@ def test_kafka_away(stack: Stack, clinic: Clinic) -> None:
         time.sleep(1.0)
 
     def heard() -> bool:
-        reply = clinic.get("aftercare", "/v1/care-plans", role="nurse", after=registered.message)
+        reply = clinic.get("device_telemetry", "/v1/devices", role="nurse", after=registered.message)
         return reply.status == 200
 
     until(RECOVERY_SECONDS_MAX + 15.0, heard)  # the broker's own timeouts end first

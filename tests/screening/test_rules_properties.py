@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 from screening.facts import Acknowledgement, Answer, Examination, Facts, Override, Plan, Precondition, Procedure, Spot, When
 from screening.rules import PRECEDENCE, Assessment, evaluate, outcome_of
 from screening.worsening import worsening_days
-from tests.screening.story import CLEAR_ANSWERS, DOCTOR, personal, rulebook
+from tests.screening.story import CLEAR_ANSWERS, DOCTOR, rulebook
 
 START = date(2026, 1, 1)
 BOOK = rulebook()
 EXAMPLES = 100
-STORIES = 50
-LONG = personal("A rationale that is long enough.")
 ZONES = sorted(BOOK.zone_parent)
 KINDS = sorted(BOOK.procedure_kinds())
 WORSE = ["CLEARED", *reversed([outcome for _, outcome in PRECEDENCE])]

@@ -55,6 +55,13 @@ class ClearanceExpired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatientRegistered:
+    """Screening knows a person. Here a person is an id and a key; no name is kept."""
+
+    patient_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatientErased:
     """Screening erased a person: nothing of the person is kept here but ids, and the key goes."""
 
@@ -101,6 +108,7 @@ class SameDayApproved:
 
 HEARD = EventTable(
     {
+        "erbium.screening.patient-registered": Stored(record=PatientRegistered),
         "erbium.screening.patient-erased": Stored(record=PatientErased),
         "erbium.screening.clearance-granted": Stored(record=ClearanceGranted),
         "erbium.screening.clearance-suspended": Stored(record=ClearanceSuspended),
