@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PROJECTS := kernel services/screening services/scheduling services/device-telemetry services/aftercare workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up down status test test-fast lint format lock
+.PHONY: help env demo up down status test test-fast lint docs format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ lint: env ## ruff, mypy, import-linter
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
+
+docs: env ## docs/events.md, from the services' own event tables and the contracts
+	@$(PY) -m erbium.event_catalogue
 
 format: env ## ruff format, and what ruff can mend by itself
 	@$(PY) -m ruff format .

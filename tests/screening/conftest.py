@@ -25,7 +25,7 @@ async def screening_urls(postgres_url: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-async def reception(screening_urls: ServiceUrls) -> AsyncIterator[Reception]:
+async def reception(screening_urls: ServiceUrls, postgres_url: str) -> AsyncIterator[Reception]:
     """A chain that nobody has used, with one clinic, on the shared database."""
-    async with Reception.on(screening_urls, uuid4()) as reception:
+    async with Reception.on(screening_urls, uuid4(), postgres_url) as reception:
         yield reception

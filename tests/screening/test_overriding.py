@@ -123,6 +123,14 @@ def test_face_covers_its_parts() -> None:
     assert story.asks(DAY, "nafl_1550", "cheeks").outcome == "CLEARED"
 
 
+def test_minor_with_a_scar() -> None:
+    """A minor is overridden for a scar only, and the override clears nothing but the scar."""
+    story = ready(born="2009-05-05")
+    story.overridden(DAY, "AGE_MINOR", expires="2026-04-10", indication="ACNE_SCAR", mitigations=("guardian_consent",))
+    assert story.asks(DAY, indication="ACNE_SCAR").outcome == "CLEARED"
+    assert story.asks(DAY, indication="PHOTO_FACE").outcome == "INELIGIBLE"
+
+
 def test_keloid_keeps_its_test_spot() -> None:
     """An override ends the relative part; the test spot stays a precondition."""
     story = ready(keloid_tendency="yes")

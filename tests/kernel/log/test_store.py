@@ -216,6 +216,17 @@ async def test_place_of_finds_an_event_in_its_own_chain_only(store: Store, chain
     assert await store.place_of(chain_id, uuid4()) is None
 
 
+async def test_an_events_consequences_are_the_own_events_it_led_to(store: Store, chain_id: UUID) -> None:
+    """In order, of this chain only, whatever streams they went to; an event that led to nothing has none."""
+    cause, stream = uuid4(), a_stream()
+    first = a_command(chain_id, stream, events=2, causation_id=cause)
+    second = a_command(chain_id, a_stream(), causation_id=cause)
+    for work in (first, a_command(uuid4(), stream, causation_id=cause), a_command(chain_id, stream, 2), second):
+        await store.append(work)
+    assert list(await store.consequences(chain_id, cause)) == [event.event_id for event in (*first.events, *second.events)]
+    assert list(await store.consequences(chain_id, uuid4())) == []
+
+
 async def test_developments_clock_offset_is_kept(ground: Ground) -> None:
     """An offset stored by one process is read by the other; it may be negative and zero again."""
     for offset in (timedelta(days=40, seconds=3), timedelta(days=-2), timedelta()):

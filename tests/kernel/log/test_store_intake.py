@@ -121,7 +121,7 @@ async def test_unreadable_records_are_kept_as_they_came(ground: Ground, chain_id
     """Any bytes, a missing key, a tombstone: kept beside the log with offset and reason, and the rest of the slice goes on."""
     message = a_message(chain_id)
     records = (
-        Unreadable(offset=0, reason="no ce_id", key=b"\xff\x00", raw=b"\x00not json", headers=(("ce_type", b"\xfe"),)),
+        Unreadable(offset=0, reason="no ce_id", key=b"\xff\x00", raw=b"\x00not json", headers=(("ce_type", b"\xfe\x00"),)),
         Unreadable(offset=2, reason="no chain", key=None, raw=None, headers=()),
     )
     await ground.store.take_in(a_slice(topic, (message,), unreadable=records, next=3))

@@ -64,6 +64,22 @@ async def test_a_late_commit_is_never_skipped(ground: Ground, chain_id: UUID, su
         assert ids(await rows_of(lease, chain_id, 3, after=place)) == [held.event_id, *(event.event_id for event in behind.events)]
 
 
+async def test_a_reader_knows_that_something_hides(ground: Ground, chain_id: UUID, subscriber: str) -> None:
+    """Committed but not readable yet is told apart from nothing there; what is not committed does not count."""
+    async with ground.store.lease(subscriber) as lease:
+        assert lease is not None
+        first = a_command(chain_id, a_stream())
+        await ground.store.append(first)
+        at = await place(ground.store, chain_id, first.events[0].event_id)
+        async with ground.hold(chain_id):
+            assert not await lease.hides(at)
+            await ground.store.append(a_command(chain_id, a_stream()))
+            assert list(await lease.read(at, 1)) == []
+            assert await lease.hides(at)
+        (last,) = await rows_of(lease, chain_id, 1, after=at)
+        assert not await lease.hides(last.cursor)
+
+
 async def test_a_rolled_back_transaction_leaves_no_row_and_holds_nobody(ground: Ground, chain_id: UUID, subscriber: str) -> None:
     """What was never committed is never read, and what waited behind it is."""
     async with ground.store.lease(subscriber) as lease:

@@ -25,6 +25,8 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is about to become the primary
     asyncpg.exceptions.TransactionTimeoutError if hasattr(asyncpg.exceptions, "TransactionTimeoutError") else TimeoutError,
 )
 

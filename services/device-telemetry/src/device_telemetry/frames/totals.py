@@ -22,6 +22,14 @@ class Sum:
     lesion_um2: int = 0
     outside_table: int = 0
 
+    def add_frame(self, mtz_count: int, energy_uj: int, lesion_um2: int, outside_table: int) -> None:
+        """One frame more."""
+        self.frames += 1
+        self.mtz_count += mtz_count
+        self.energy_uj += energy_uj
+        self.lesion_um2 += lesion_um2
+        self.outside_table += outside_table
+
     def add(self, other: "Sum") -> None:
         """Both together, in place."""
         self.frames += other.frames
@@ -46,22 +54,20 @@ def summed(frames: Iterable[Frame], lesions: LesionTable) -> Sums:
     """Each frame once: the caller has dropped the duplicates."""
     zones: defaultdict[str, Sum] = defaultdict(Sum)
     cells: defaultdict[CellKey, Sum] = defaultdict(Sum)
+    per_mtz: dict[float, tuple[int, int, int]] = {}  # energy -> microjoules, square micrometres, outside the table
     for frame in frames:
-        one = _sum_of(frame, lesions)
-        zones[frame.zone].add(one)
-        if frame.mtz_count:
-            cells[frame.zone, frame.grid_row, frame.grid_col].add(one)
+        energy_mj, count = frame.energy_mj, frame.mtz_count
+        if energy_mj not in per_mtz:
+            per_mtz[energy_mj] = _per_mtz(energy_mj, lesions)
+        uj, um2, outside = per_mtz[energy_mj]
+        zones[frame.zone].add_frame(count, count * uj, count * um2, count * outside)
+        if count:
+            cells[frame.zone, frame.grid_row, frame.grid_col].add_frame(count, count * uj, count * um2, count * outside)
     return Sums(dict(zones), dict(cells))
 
 
-def _sum_of(frame: Frame, lesions: LesionTable) -> Sum:
-    return Sum(
-        frames=1,
-        mtz_count=frame.mtz_count,
-        energy_uj=frame.mtz_count * round(frame.energy_mj * UJ_PER_MJ),
-        lesion_um2=frame.mtz_count * lesion_area_um2(lesions, frame.energy_mj) if frame.mtz_count else 0,
-        outside_table=0 if within_table(lesions, frame.energy_mj) else frame.mtz_count,
-    )
+def _per_mtz(energy_mj: float, lesions: LesionTable) -> tuple[int, int, int]:
+    return round(energy_mj * UJ_PER_MJ), lesion_area_um2(lesions, energy_mj), 0 if within_table(lesions, energy_mj) else 1
 
 
 def told(zones: Mapping[str, Sum], binding: Binding, usual_areas_cm2: Mapping[str, float]) -> tuple[ZoneTotals, ...]:

@@ -140,6 +140,7 @@ class OverrideBody(Body):
     rule_version: Annotated[int, Field(ge=1, le=10_000)]
     modality: Modality
     zone: Zone
+    indication: Indication | None = Field(default=None, description="Where the rule depends on it: a minor's scar, a burn scar.")
     rationale: Note
     mitigations: Annotated[list[Mitigation], Field(min_length=1, max_length=5)]
     expires_in_days: Annotated[int, Field(ge=0, le=365, description="0 = today is the last day; the rulebook says how many at most.")]

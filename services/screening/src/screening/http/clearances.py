@@ -67,7 +67,7 @@ async def grant_override(call: Call, patient_id: UUID, body: OverrideBody) -> Ov
     command = GrantOverride(
         act=act, override_id=override_id, rule_id=body.rule_id, rule_version=body.rule_version, modality=body.modality, zone=body.zone,
         rationale=Personal(patient_id, body.rationale), mitigations=tuple(body.mitigations),
-        expires_on=act.today + timedelta(days=body.expires_in_days),
+        expires_on=act.today + timedelta(days=body.expires_in_days), indication=body.indication,
     )  # fmt: skip
     return await call.execute(PATIENT, patient_id, command, render=override(override_id))
 

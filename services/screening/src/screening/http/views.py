@@ -144,6 +144,7 @@ class OverrideView(View):
     rule_version: int
     modality: str
     zone: str
+    indication: str | None
     rationale: str | None
     mitigations: list[str]
     grounds: list[str]

@@ -150,6 +150,7 @@ class GrantOverride:
     rationale: PersonalData
     mitigations: tuple[Mitigation, ...]
     expires_on: date
+    indication: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

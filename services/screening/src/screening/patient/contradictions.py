@@ -92,7 +92,7 @@ def _limits_changed(book: Rulebook, clearance: Clearance) -> Reason:
         verdict="RELATIVE",
         zones=clearance.granted.zones,
         earliest=None,
-        says=f"the limits were made for skin type {clearance.granted.skin_type}, which is no longer the one on record",
+        says=f"the limits it was granted with, for skin type {clearance.granted.skin_type}, are not those of the record any more",
         ends="the clearance is revoked and a new one granted",
         grounds=(),
     )

@@ -23,6 +23,7 @@ class OverrideGranted:
     rule_version: int
     modality: str
     zone: str
+    indication: str | None
     grounds: tuple[str, ...]
     rationale: PersonalData
     mitigations: tuple[Mitigation, ...]

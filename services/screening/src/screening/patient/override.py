@@ -39,7 +39,8 @@ def grant_override(book: Rulebook, command: GrantOverride, state: Registered) ->
     grounds = known.grounds if known else _grounds(book, rule, command, state)
     event = OverrideGranted(
         clinic_id=act.clinic_id, override_id=command.override_id, rule_id=rule.id, rule_version=rule.version, modality=command.modality,
-        zone=command.zone, grounds=grounds, rationale=command.rationale, mitigations=tuple(sorted(set(command.mitigations))),
+        zone=command.zone,
+        indication=command.indication, grounds=grounds, rationale=command.rationale, mitigations=tuple(sorted(set(command.mitigations))),
         doctor_id=act.by, granted_on=known.granted_on if known else act.today, expires_on=command.expires_on,
     )  # fmt: skip
     return once(event, known)
@@ -71,7 +72,7 @@ def _rule(book: Rulebook, command: GrantOverride) -> Rule:
 def _grounds(book: Rulebook, rule: Rule, command: GrantOverride, state: Registered) -> tuple[str, ...]:
     """What the override is about, as the facts stand today; later facts of the same row are not covered by it."""
     today = command.act.today
-    plan = Plan(modality=command.modality, zones=(command.zone,), on=today)
+    plan = Plan(modality=command.modality, zones=(command.zone,), on=today, indication=command.indication)
     findings = read(book, rule, state.facts, plan, command.zone).findings if applies(book, rule, command.modality, command.zone) else []
     able = [finding for finding in findings if finding.overridable_from is not None and finding.overridable_from <= today]
     if able:
