@@ -50,6 +50,8 @@ def test_nothing_banned(path: Path) -> None:
     """What is banned names its replacement."""
     text = path.read_text()
     for pattern, instead in BANNED.items():
+        if path.name == "command_line.py" and "print" in pattern:
+            continue  # a command line is read by people
         found = re.search(pattern, text)
         assert not found, f"{found.group(0) if found else ''}: use {instead}"
 

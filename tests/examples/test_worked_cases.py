@@ -53,7 +53,7 @@ def late_filler() -> list[Any]:
 def isotretinoin(policy: str, *, modality: str = "nafl_1550", override: bool = False) -> list[Any]:
     """Cases 13 to 15: stopped on 2026-02-21, laser on 2026-06-01, which is day 100."""
     story = patient("2026-05-30", policy=policy, isotretinoin=("stopped", "2026-02-21"))
-    told = [story.asks("2026-06-01", modality)]
+    told: list[Any] = [story.asks("2026-06-01", modality)]
     if override:
         told.append(refused(lambda: story.overridden("2026-05-30", "ISOTRETINOIN", expires="2026-06-20", modality=modality)))
         told.append(story.asks("2026-06-01", modality))

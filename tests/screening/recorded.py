@@ -93,8 +93,8 @@ RECORDED: dict[str, Any] = {
     ),
     "override-granted": d.OverrideGranted(
         clinic_id=CLINIC, override_id=uid("b6"), rule_id="ISOTRETINOIN", rule_version=1, modality="nafl_1550", zone="cheeks",
-        indication=None, grounds=("isotretinoin=taking",), rationale=SEALED, mitigations=("lower_settings",), doctor_id=DOCTOR, granted_on=DAY,
-        expires_on=date(2026, 4, 3),
+        indication=None, grounds=("isotretinoin=taking",), rationale=SEALED, mitigations=("lower_settings",), doctor_id=DOCTOR,
+        granted_on=DAY, expires_on=date(2026, 4, 3),
     ),
     "clearance-granted": d.ClearanceGranted(
         clinic_id=CLINIC, clearance_id=CLEARANCE, modality="nafl_1550", zones=ZONES, indication="PHOTO_FACE", skin_type="II",

@@ -91,14 +91,14 @@ class Story:
         self._made += 1
         return id_of(f"thing {self._made}")
 
-    def examined(self, day: str, skin_type: str = "II", *findings: str, clock: str = "10:00", by: UUID = DOCTOR) -> Self:
+    def examined(self, day: str, skin_type: Any = "II", *findings: str, clock: str = "10:00", by: UUID = DOCTOR) -> Self:
         """A consultation with examination."""
         self.do(
             c.HoldConsultation(
                 act=act(day, clock, by=by),
                 consultation_id=self.new_id(),
                 skin_type=skin_type,
-                findings=findings,  # type: ignore[arg-type]
+                findings=findings,
             )
         )
         return self

@@ -135,7 +135,7 @@ def severity(assessment: Assessment) -> int:
 def test_order_of_facts_has_no_meaning(facts: Facts, plan: Plan, seed: int) -> None:
     """Permuted facts and zones give the same assessment, trace included."""
     shuffle = random.Random(seed)
-    shuffled = {
+    shuffled: dict[str, Any] = {
         name: tuple(shuffle.sample(values, len(values)))
         for name in Facts.__dataclass_fields__
         if isinstance(values := getattr(facts, name), tuple)

@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 
 from erbium_kernel.errors import LostLease, Unavailable
-from erbium_kernel.event import Cursor
 from erbium_kernel.intake import SLICE_BYTES_MAX, Intake
 from erbium_kernel.message import ordering_key
 from erbium_kernel.ports import Outgoing
@@ -219,41 +218,6 @@ async def test_a_body_of_garbage_is_stored(ward: Ward, broker: MemoryBroker, kit
         await raw(broker, with_header(replace(good, value=body), "ce_id", str(uuid4()).encode()))
     await kitchen.taken_in(new_intake())
     assert [row.raw for row in await kitchen.rows()] == [b"\xff\x00", b""]
-
-
-async def test_signs_of_life_are_kept_beside_the_log(ward: Ward, kitchen: Kitchen, new_intake: make_intake) -> None:
-    """A heartbeat is stored per partition with the place in the log it vouches for, and is no row."""
-    await ward.says("anna", 1)
-    await ward.relayed()
-    await kitchen.taken_in(new_intake())
-    found = await kitchen.store.heartbeats(TOPIC)
-    assert [(beat.partition, beat.sent_at) for beat in found] == [(n, ward.clock.machine()) for n in range(PARTITIONS)]
-    assert len(await kitchen.rows()) == 1
-    assert max(beat.cursor for beat in found) == (await kitchen.rows())[0].cursor > Cursor()
-
-
-async def test_keys_arrive_and_are_erased(ward: Ward, kitchen: Kitchen, new_intake: make_intake) -> None:
-    """A key of the key topic is here; after its tombstone it is erased, and an old value that comes late changes nothing."""
-    intake = new_intake()
-    await ward.key("anna")
-    await ward.relayed()
-    await kitchen.taken_in(intake)
-    assert (await kitchen.store.keys(CHAIN, [patient("anna")]))[patient("anna")].wrapped == b"wrapped"
-    await ward.store.erase_key(CHAIN, patient("anna"))
-    ward.clock.go_on(1)
-    await ward.relayed()
-    await kitchen.taken_in(intake)
-    erased = (await kitchen.store.keys(CHAIN, [patient("anna")]))[patient("anna")]
-    assert (erased.erased, erased.wrapped) == (True, None)
-
-
-async def test_a_late_key_does_not_bring_a_person_back(ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake) -> None:
-    """A value that a frozen broker wrote behind the tombstone is ignored."""
-    key = ordering_key(CHAIN, patient("anna"))
-    for value in (b"wrapped", None, b"wrapped"):
-        await raw(broker, Outgoing(key=key, value=value), post.KEYS)
-    await kitchen.taken_in(new_intake())
-    assert (await kitchen.store.keys(CHAIN, [patient("anna")]))[patient("anna")].erased
 
 
 async def test_a_compacted_topic_is_read_to_its_end(ward: Ward, broker: MemoryBroker, kitchen: Kitchen, new_intake: make_intake) -> None:

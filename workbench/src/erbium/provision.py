@@ -46,6 +46,7 @@ def roles_of(service: str) -> dict[str, str]:
 
 
 def database_of(service: str, suffix: str = "") -> str:
+    """The database of a service; `suffix` tells those of one test run from another's."""
     return f"erbium_{service}_{suffix}" if suffix else f"erbium_{service}"
 
 

@@ -13,10 +13,12 @@ _PORT_TAKEN = ("Address already in use", "could not bind", "BindException")
 
 
 def port_taken(log_tail: str) -> bool:
+    """Did a server end because somebody else listens on its port? Another port is then tried."""
     return any(words in log_tail for words in _PORT_TAKEN)
 
 
 def disk_full(folder: Path) -> LocalServerError:
+    """The sentence for a full disk."""
     return LocalServerError(f"The disk that holds {folder} is full: free some space and start again, nothing is lost.")
 
 

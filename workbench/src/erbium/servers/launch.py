@@ -17,6 +17,7 @@ LOST_ITS_STARTER = 77
 
 
 def keep(pipe: int, signal: int) -> None:
+    """Leaves a keeper behind that reads `pipe` until its other end is gone, and then ends the program with `signal`."""
     program = os.getpid()
     if os.fork():
         os.close(pipe)

@@ -112,6 +112,7 @@ def _write_pid_file(path: Path, identity: Identity) -> None:
 
 
 def recorded(pid_file: Path) -> Identity | None:
+    """Who wrote this pid file; None if nobody did."""
     try:
         return Identity(**json.loads(pid_file.read_text()))
     except (FileNotFoundError, ValueError, TypeError):

@@ -67,8 +67,8 @@ OVERRIDE = {
 }  # fmt: skip
 GRANTED_OVERRIDE = {
     "override_id": OVERRIDE_ID, "patient_id": PATIENT_ID, "rule_id": "ISOTRETINOIN", "rule_version": 1, "modality": "nafl_1550",
-    "zone": "face", "indication": None, "rationale": OVERRIDE["rationale"], "mitigations": ["lower_settings"], "grounds": ["isotretinoin=taking"],
-    "doctor_id": DOCTOR_ID, "granted_on": "2026-03-03", "expires_on": "2026-03-17",
+    "zone": "face", "indication": None, "rationale": OVERRIDE["rationale"], "mitigations": ["lower_settings"],
+    "grounds": ["isotretinoin=taking"], "doctor_id": DOCTOR_ID, "granted_on": "2026-03-03", "expires_on": "2026-03-17",
 }  # fmt: skip
 REQUEST = {"clinic_id": CLINIC_ID, "clearance_id": CLEARANCE_ID, "modality": "nafl_1550", "zones": ["face"], "indication": "PHOTO_FACE"}
 ACT = {"clinic_id": CLINIC_ID}

@@ -76,8 +76,8 @@ def override(override_id: UUID) -> Callable[[State, UUID, Opener], OverrideView]
         was = state.overrides[override_id]
         return OverrideView(
             override_id=override_id, patient_id=patient_id, rule_id=was.rule_id, rule_version=was.rule_version, modality=was.modality,
-            zone=was.zone, indication=was.indication, rationale=opener(was.rationale), mitigations=list(was.mitigations), grounds=list(was.grounds),
-            doctor_id=was.doctor_id, granted_on=was.granted_on, expires_on=was.expires_on,
+            zone=was.zone, indication=was.indication, rationale=opener(was.rationale), mitigations=list(was.mitigations),
+            grounds=list(was.grounds), doctor_id=was.doctor_id, granted_on=was.granted_on, expires_on=was.expires_on,
         )  # fmt: skip
 
     return render
