@@ -253,6 +253,15 @@ def test_expires_by_its_timer() -> None:
         story.do(c.RevokeClearance(act=act("2026-04-21"), clearance_id=granted.clearance_id, note=None))
 
 
+def test_a_clearance_that_is_over_is_not_suspended() -> None:
+    """A fact on the day after the last day leaves it to its timer, even an attestation of changes."""
+    story = ready()
+    story.cleared(DAY)
+    assert names(story.do(changes("late", "2026-04-20"))) == ["ChangesAttested"]
+    story.reported("filler_ha", "2026-04-20", "face")
+    assert story.clearance.standing == "valid"
+
+
 def test_suspended_clearance_expires_too() -> None:
     """A suspension does not outlive the last day; afterwards nobody reinstates it, even before the timer has fired."""
     story = ready()

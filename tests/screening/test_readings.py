@@ -130,6 +130,13 @@ def test_healed_before_it_was_seen_is_not_believed() -> None:
     assert str(story.asks("2026-03-25").until) == "2026-03-27"
 
 
+def test_pregnant_then_possibly_then_no() -> None:
+    """The doubt in between does not shorten the 90 days: they count from the plain "no"."""
+    story = patient(pregnancy="pregnant").answered_only("2026-03-25", pregnancy="possibly")
+    assert said(story.asks("2026-03-25")) == "INELIGIBLE"
+    assert said(story.answered_only("2026-04-01", pregnancy="no").asks("2026-04-01")) == "DEFERRED until 2026-06-30"
+
+
 def test_seen_herpes_outweighs_a_no() -> None:
     """What the doctor sees counts as an answer; that nothing was ticked never counts as "no"."""
     story = Story().answered(DAY).examined(DAY, "II", "herpes_active")
@@ -168,6 +175,17 @@ def test_told_procedures() -> None:
     assert said(story.asks(DAY)) == "DEFERRED until 2026-03-24"
     same = patient(peeling=("yes", "2026-03-10")).reported("peel_superficial", "2026-03-10", "face", day=DAY)
     assert said(same.asks(DAY)) == "DEFERRED until 2026-03-24"
+
+
+def test_an_unknown_day_becomes_known_or_ceases_to_matter() -> None:
+    """A later word with a date explains it; and so does time: what was over on the day it was told is over when the longest washout is."""
+    story = patient(isotretinoin="stopped")
+    assert said(story.asks(DAY)) == "INCOMPLETE"
+    assert said(story.answered_only(DAY, "12:00", isotretinoin=("stopped", "2025-03-01")).asks(DAY)) == "CLEARED"
+    assert said(patient(peeling="yes").answered_only(DAY, "12:00", peeling=("yes", "2025-03-01")).asks(DAY)) == "CLEARED"
+    told = patient(day="2026-01-01", peeling="yes", isotretinoin="stopped").examined("2026-06-29").answered("2026-06-29")
+    assert said(told.asks("2026-06-29")) == "INCOMPLETE"  # day 179 of 180 after isotretinoin
+    assert said(told.asks("2026-06-30")) == "CLEARED"
 
 
 @pytest.mark.parametrize(

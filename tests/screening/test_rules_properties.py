@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from tests.screening.story import CLEAR_ANSWERS, DOCTOR, rulebook
 
 START = date(2026, 1, 1)
 BOOK = rulebook()
-EXAMPLES = 100
+EXAMPLES = 60
 ZONES = sorted(BOOK.zone_parent)
 KINDS = sorted(BOOK.procedure_kinds())
 WORSE = ["CLEARED", *reversed([outcome for _, outcome in PRECEDENCE])]

@@ -17,7 +17,7 @@ START = date(2026, 1, 1)
 BOOK = rulebook()
 ZONES = sorted(BOOK.zone_parent)
 KINDS = sorted(BOOK.procedure_kinds())
-STORIES = 50
+STORIES = 40
 LONG = personal("A rationale that is long enough.")
 
 

@@ -93,6 +93,14 @@ class Unavailable(Exception):
     """The database or the broker cannot be reached in time."""
 
 
+class NotHereYet(Unavailable):
+    """What this one row or command needs has yet to arrive; nobody else has to wait for it."""
+
+
+class KeyNotHere(NotHereYet):
+    """This patient's key has not arrived here yet."""
+
+
 class PersonErased(Rejected):
     """This person's data has been erased for good."""
 

@@ -8,15 +8,18 @@ from uuid import UUID
 
 import structlog
 
-from erbium_kernel.errors import LostLease, Unavailable, Undecodable, VersionConflict
+from erbium_kernel.errors import LostLease, NotHereYet, Unavailable, Undecodable, VersionConflict
 from erbium_kernel.event import Cursor
 from erbium_kernel.ports import Clock, Lease, MoveCheckpoint, Park, ParkedRowDone, Row
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
+from erbium_kernel.trying_again import TryingAgain
 from erbium_kernel.whereabouts import reason_of
 
 READ_ROWS_MAX = 500  # rows read in one go
 PASSED_ROWS_MAX = 500  # rows of no interest that may be passed without being committed: after a crash they are passed again
+PASSED_SECONDS_MAX = 0.25  # machine time; so long they may wait for it: heartbeats count, and lag is measured, by the checkpoint
 RELEASED_ROWS_MAX = 50  # rows of released keys worked off in one step
+RELEASED_KEYS_MAX = 50  # released keys tried in one step, whatever comes of it
 ATTEMPTS_MAX = 3  # a row that fails so often by our own fault is parked with its key
 
 LOST_RACE = "lost a race, three times in a row"
@@ -32,7 +35,7 @@ class Effect(Protocol):
     hears: frozenset[str]
     rows_max: int  # rows whose effects may commit together
     turns_max: int  # transactions in one step
-    aside_after_seconds: float | None  # a row whose own data is away so long waits aside; None: what is away concerns all rows
+    aside_after_seconds: float | None  # a row whose own data is not here so long waits aside; None: it is waited for
 
     async def work(self, lease: Lease, rows: Sequence[Row], move: MoveCheckpoint) -> Cursor:
         """The rows' effects commit together with the move; returns where the checkpoint stands now (unmoved: nothing to commit)."""
@@ -53,6 +56,7 @@ class Follower:
         self._reached = Cursor()  # rows up to here are handled; not necessarily committed
         self._rows: deque[tuple[Row, bool]] = deque()  # read and not handled yet; is it of interest?
         self._passed = 0  # rows handled since the last commit
+        self._passed_since: datetime | None = None  # machine time of the first of them
         self._owed = False  # is a heard row among them? somebody may wait until it is followed
         self._pending: list[Park] = []
         self._parked: Mapping[OrderedKey, bool] = {}
@@ -60,6 +64,7 @@ class Follower:
         self._singly = 0  # so many rows go one by one, because one of them spoiled a batch
         self._attempts: Counter[UUID] = Counter()
         self._waiting_since: dict[UUID, datetime] = {}
+        self._again: TryingAgain[OrderedKey] = TryingAgain()  # released keys whose next row cannot have its effect yet
         self.parked_total = 0
 
     async def step(self) -> Progress:
@@ -69,8 +74,9 @@ class Follower:
                 await self._begin()
             elif self._parked:
                 self._parked = await self._lease.parked_keys()  # only we add to it: an empty one needs no look
-            released = [key for key, let_go in self._parked.items() if let_go]
-            return await (self._work_off(released) if released else self._follow())
+            worked_off = await self._work_off()
+            progress = await self._follow()
+            return WORKED if worked_off and progress is IDLE else progress
         except (LostLease, VersionConflict):
             self._at = None
             return blocked("somebody else moved the checkpoint")
@@ -78,7 +84,7 @@ class Follower:
     async def _begin(self) -> None:
         self._rows.clear()
         self._pending.clear()
-        self._passed, self._owed = 0, False
+        self._passed, self._passed_since, self._owed = 0, None, False
         self._parked = await self._lease.parked_keys()
         self._at = self._reached = await self._lease.checkpoint()
 
@@ -91,14 +97,14 @@ class Follower:
             if not batch or trouble:
                 break
             trouble = await self._work(batch)
-        if self._owed or self._passed >= PASSED_ROWS_MAX:
+        if self._owed or self._passed >= PASSED_ROWS_MAX or self._passed_long_ago():
             await self._flush()
         self._rested = False
         return blocked(trouble) if trouble else WORKED
 
     async def _rest(self) -> Progress:
-        """Nothing to do. Why rows of no interest are only committed at the second rest: most often the next one comes at once."""
-        if self._rested:
+        """Nothing to do. Why rows of no interest are not committed at the first rest: most often the next one comes at once."""
+        if self._rested or self._passed_long_ago():
             await self._flush()
         self._rested = True
         if await self._lease.checkpoint() != self._at:
@@ -151,14 +157,15 @@ class Follower:
         return None
 
     async def _waited(self, row: Row, error: Unavailable) -> str | None:
-        """Why aside: a patient whose key has yet to arrive must hold up nobody else; his rows are tried again in every step."""
-        if self._effect.aside_after_seconds is None:
+        """Why aside: a patient whose key has yet to arrive must hold up nobody else; his rows are tried again, ever more rarely."""
+        if self._effect.aside_after_seconds is None or not isinstance(error, NotHereYet):
             return reason_of(error)
         now = self._clock.machine()
         since = self._waiting_since.setdefault(row.envelope.event_id, now)
         if now - since < timedelta(seconds=self._effect.aside_after_seconds):
             return reason_of(error)
         await self._put_aside(Park(row=row, reason=None), released=True)
+        self._again.later(_key(row), now)
         return None
 
     async def _failed(self, batch: Sequence[Row], error: Exception) -> str | None:
@@ -189,6 +196,11 @@ class Follower:
             self._reached = row.cursor
             self._owed |= row.envelope.type in self._effect.hears
         self._passed += count
+        self._passed_since = self._passed_since or self._clock.machine()
+
+    def _passed_long_ago(self) -> bool:
+        since = self._passed_since
+        return since is not None and self._clock.machine() - since > timedelta(seconds=PASSED_SECONDS_MAX)
 
     async def _flush(self) -> None:
         """Commits the rows that were passed or put aside."""
@@ -197,27 +209,28 @@ class Follower:
             await self._lease.move(self._at, self._reached, tuple(self._pending))
             self._at = self._reached
         self._pending.clear()
-        self._passed, self._owed = 0, False
+        self._passed, self._passed_since, self._owed = 0, None, False
 
-    async def _work_off(self, released: Sequence[OrderedKey]) -> Progress:
-        """Rows of released keys, oldest first, before anything newer of these keys; then the log again."""
-        left, trouble = RELEASED_ROWS_MAX, None
-        for chain_id, ordering_id in released:
+    async def _work_off(self) -> bool:
+        """Rows of released keys, oldest first, before anything newer of these keys; has any had its effect?
+
+        Why a key in trouble is no trouble of the step: it is tried again later, and nobody else waits for it.
+        """
+        released = [key for key, let_go in self._parked.items() if let_go]
+        self._again.keep(released)
+        due, left = self._again.due(released, self._clock.machine(), RELEASED_KEYS_MAX), RELEASED_ROWS_MAX
+        for chain_id, ordering_id in due:
             for row in await self._lease.parked_rows(chain_id, ordering_id, left):
-                if in_the_way := await self._work_parked(row):
-                    trouble = in_the_way
+                if not await self._work_parked(row):
                     break
                 left -= 1
             if not left:
                 break
-        self._parked = await self._lease.parked_keys()
-        if left < RELEASED_ROWS_MAX:
-            return WORKED
-        progress = await self._follow()
-        return blocked(trouble) if trouble and progress is IDLE else progress
+        if due:
+            self._parked = await self._lease.parked_keys()
+        return left < RELEASED_ROWS_MAX
 
-    async def _work_parked(self, row: Row) -> str | None:
-        envelope = row.envelope
+    async def _work_parked(self, row: Row) -> bool:
         done = ParkedRowDone(self._effect.name, envelope.chain_id, envelope.ordering_id, envelope.event_id)
         try:
             await self._effect.work_parked(self._lease, row, done)

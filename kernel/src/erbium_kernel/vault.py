@@ -13,7 +13,7 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from erbium_kernel.errors import PersonErased, Unavailable
+from erbium_kernel.errors import KeyNotHere, PersonErased, Unavailable
 from erbium_kernel.personal import Personal, PersonalData, Redacted, Sealed
 from erbium_kernel.ports import Clock, Ids, Key, Store
 
@@ -77,12 +77,12 @@ class Vault:
     async def sealer(self, chain_id: UUID, subject_id: UUID, *, patient: bool) -> Callable[[Personal], Sealed]:
         """Seals values of this one person. `patient` False = staff, whose key stays in this service.
 
-        Raises: PersonErased; Unavailable when a patient's key has not arrived here yet.
+        Raises: PersonErased; KeyNotHere when a patient's key has not arrived here yet; Unavailable.
         """
         known = (await self._keys(chain_id, [subject_id])).get(subject_id)
         if known is None:
             if patient and not self._owns_keys:
-                raise Unavailable("this patient's key has not arrived here yet")
+                raise KeyNotHere("this patient's key has not arrived here yet")
             known = self._remember(await self._store.ensure_key(self._new_key(chain_id, subject_id, shared=patient)))
         if known.aead is None:
             raise PersonErased

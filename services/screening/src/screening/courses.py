@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import pairwise
 
 from screening.facts import Answer, Facts
 from screening.rule_rows import AnswerClass, Question, Rule, Rulebook
@@ -63,7 +62,8 @@ def course_of(book: Rulebook, rule: Rule, facts: Facts) -> Course:
     lasting = [o for o in seen if o.means == "lasting"] + _positives(book, rule, facts)
     holding = lasting[-1] if lasting else _still_holding(seen)
     ends = _end_dates(seen)
-    undated = [o for o in seen if o.means == "ended" and o.counted_on is None]
+    dated = [o.known_at for o in seen if o.means == "ended" and o.counted_on is not None]
+    undated = [o for o in seen if o.means == "ended" and o.counted_on is None and not any(at >= o.known_at for at in dated)]
     return Course(
         holds=holding,
         ended_on=max(ends, default=None),
@@ -111,8 +111,12 @@ def _end_dates(seen: Sequence[Observation]) -> list[date]:
     Why: what was seen as ongoing on a day cannot have ended before it; a plain "no" after it ends it on that day at the latest.
     A suspicion that a "no" ends leaves nothing behind.
     """
-    ends = [o.counted_on for o in seen if o.means == "ended" and o.counted_on is not None]
-    for earlier, later in pairwise(seen):
-        if earlier.means == "ongoing":
-            ends.append(later.known_on if later.means in ("clear", "suspected") else earlier.known_on)
+    ends, begun = [], False
+    for seen_then in seen:
+        if seen_then.means == "ended" and seen_then.counted_on is not None:
+            ends.append(seen_then.counted_on)
+        if seen_then.means == "ongoing" or (seen_then.means == "clear" and begun):
+            ends.append(seen_then.known_on)
+        if seen_then.means in ("ongoing", "clear", "ended"):
+            begun = seen_then.means == "ongoing"
     return ends

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from erbium_kernel.clinical_dates import gap_days
 from screening.courses import course_of, latest_answer
-from screening.facts import Facts, Plan, Procedure
+from screening.facts import Facts, Plan, Procedure, When
 from screening.preconditions import ripens
 from screening.rule_rows import Cell, Rule, Rulebook, Say, Verdict
 from screening.zones import FACE, any_overlap, contains
@@ -99,21 +99,28 @@ def read(book: Rulebook, rule: Rule, facts: Facts, plan: Plan, zone: str) -> Rea
 
 
 def _procedures(book: Rulebook, rule: Rule, facts: Facts, plan: Plan, zone: str, reading: Reading) -> None:
-    for procedure in [*_own(rule, facts), *_told(book, rule, facts, reading)]:
+    for procedure in [*_own(rule, facts), *_told(book, rule, facts)]:
         on = procedure.when.counted_on
         known = LookedAt(fact=f"procedure:{procedure.kind}", value=str(on or "date unknown"), known_on=procedure.reported_on)
         reading.looked_at.append(known)
         if not any_overlap(book.zone_parent, zone, procedure.zones):
             continue
-        if on is None:
-            reading.missing.append(Missing(fact=f"procedure:{procedure.kind}", why="its date is unknown and has no bound"))
-            continue
         cell = _procedure_cell(book, rule, procedure.kind, plan.modality)
-        grounds = (f"{procedure.kind}@{on}",)
+        if on is None and _may_still_matter(cell, facts, plan, procedure.reported_on):
+            why = f"known since {procedure.reported_on}, but its date is unknown and has no bound"
+            reading.missing.append(Missing(fact=f"procedure:{procedure.kind}", why=why))
+            continue
+        since = on or procedure.reported_on
+        grounds = (f"{procedure.kind}@{since}",)
         for say in cell.after:
-            _dated(say, facts, plan, on, rule, grounds, reading)
+            _dated(say, facts, plan, since, rule, grounds, reading)
         for say in cell.holds:
-            _undated(book, say, facts, plan, zone, rule, grounds, reading, since=on)
+            _undated(book, say, facts, plan, zone, rule, grounds, reading, since=since)
+
+
+def _may_still_matter(cell: Cell, facts: Facts, plan: Plan, known_on: date) -> bool:
+    """Something of an unknown day was over by the day it was told; once the longest washout since then is over too, its day is no matter."""
+    return gap_days(known_on, plan.on) < max((say.days_for(facts.skin_type) for say in cell.after), default=0)
 
 
 def _own(rule: Rule, facts: Facts) -> list[Procedure]:
@@ -122,23 +129,22 @@ def _own(rule: Rule, facts: Facts) -> list[Procedure]:
     return sorted((p for p in facts.procedures if p.kind in kinds), key=lambda p: (str(p.when.counted_on), p.kind, str(p.procedure_id)))
 
 
-def _told(book: Rulebook, rule: Rule, facts: Facts, reading: Reading) -> Iterator[Procedure]:
-    """Procedures known from answers alone: kind unknown. An undated "yes" is backed by a report of that day or later, else missing."""
+def _told(book: Rulebook, rule: Rule, facts: Facts) -> Iterator[Procedure]:
+    """Procedures known from answers alone: of unknown kind. What a report, or for an undated one a later word, explains is left out."""
     assert rule.question is not None, f"row {rule.id} is no procedure row"
     assert rule.unknown_kind is not None, f"row {rule.id} is no procedure row"
-    reported = _own(rule, facts)
-    dated = {p.when.counted_on for p in reported}
-    means = book.questions[rule.question].values
-    for answer in sorted(facts.answers, key=lambda a: (a.asked_at, a.value, str(a.when), a.zones)):
-        if answer.question != rule.question or means.get(answer.value) != "ended":
-            continue
-        on = answer.when.counted_on if answer.when else None
-        if on is None and not any(p.reported_on >= answer.asked_on for p in reported):
-            reading.missing.append(
-                Missing(fact=f"procedure:{rule.unknown_kind}", why=f"told on {answer.asked_on}, but its date is unknown")
-            )
-        elif on is not None and answer.when is not None and on not in dated:
-            yield Procedure(procedure_id=_NO_ID, kind=rule.unknown_kind, zones=answer.zones, when=answer.when, reported_on=answer.asked_on)
+    reported, means = _own(rule, facts), book.questions[rule.question].values
+    told = [answer for answer in facts.answers if answer.question == rule.question and means.get(answer.value) == "ended"]
+    for answer in sorted(told, key=lambda a: (a.asked_at, a.value, str(a.when), a.zones)):
+        when = answer.when or When(on=None, certainty="unknown")
+        explained = (
+            any(p.when.counted_on == when.counted_on for p in reported)
+            if when.counted_on is not None
+            else any(p.reported_on >= answer.asked_on for p in reported)
+            or any(a.asked_at >= answer.asked_at and a.when is not None and a.when.counted_on is not None for a in told)
+        )
+        if not explained:
+            yield Procedure(procedure_id=_NO_ID, kind=rule.unknown_kind, zones=answer.zones, when=when, reported_on=answer.asked_on)
 
 
 def _procedure_cell(book: Rulebook, rule: Rule, kind: str, modality: str) -> Cell:
@@ -158,7 +164,8 @@ def _condition(book: Rulebook, rule: Rule, facts: Facts, plan: Plan, zone: str, 
     if course.holds is not None:
         _hold(book, rule, facts, plan, zone, course.grounds, reading)
         return
-    if course.undated is not None:
+    cell = book.cell(rule.cells, plan.modality) or Cell()
+    if course.undated is not None and _may_still_matter(cell, facts, plan, course.undated.known_on):
         reading.missing.append(Missing(fact=f"answer:{course.undated.question}", why=f"{course.undated.value}, but its date is unknown"))
     if course.ended_on is not None:
         _after(book, rule, facts, plan, course.ended_on, course.grounds, reading)

@@ -86,7 +86,8 @@ class Journey:
             report = self._report()
         assert self.sent is not None
         return Outcome(
-            erased=self.first, treated=self.second, treatment_id=self.treatment_id, report=report, frames_sent=self.sent.frames + self.sent.withheld,
+            erased=self.first, treated=self.second, treatment_id=self.treatment_id, report=report,
+            frames_sent=self.sent.frames + self.sent.withheld,
             hops_ms=self.story.hops(),
         )  # fmt: skip
 

@@ -20,7 +20,7 @@ from device_telemetry.projections.storing_frames import Unsettled
 from device_telemetry.rules import Rules
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.state import Running, Unopened
-from erbium_kernel.errors import Rejected, Unavailable
+from erbium_kernel.errors import NotHereYet, Rejected, Unavailable
 from erbium_kernel.event import Actor, Cursor
 from erbium_kernel.execute import Cause, execute, state_of
 from erbium_kernel.ports import Lease, MoveCheckpoint, ParkedRowDone, Row
@@ -38,7 +38,7 @@ PATIENCE_SECONDS: Final = 2.0  # then the treatment waits aside, and others go o
 log = structlog.get_logger(__name__)
 
 
-class FramesWait(Unavailable):
+class FramesWait(NotHereYet):
     """Frames are still waiting on the topic, so nothing can be concluded from silence."""
 
 

@@ -30,7 +30,7 @@ def with_suspensions(book: Rulebook, state: Registered, facts: Sequence[Event], 
         after = evolved
     suspensions = []
     for clearance in after.open_clearances:
-        if clearance.standing == "valid":
+        if clearance.standing == "valid" and today <= clearance.granted.valid_until:
             found = contradiction(book, after, clearance, today)
             suspensions.append(found or _as_a_precaution(book, after, clearance, today) if always else found)
     return [*facts, *(suspension for suspension in suspensions if suspension is not None)]
@@ -40,6 +40,8 @@ def contradiction(book: Rulebook, state: Registered, clearance: Clearance, today
     """The suspension that the facts demand, or None: the rules must still say CLEARED on every day that the clearance has left."""
     granted, facts = clearance.granted, state.facts
     first = max(today, granted.valid_from)
+    if first > granted.valid_until:
+        return None  # over, although its timer has not fired yet
     for day in worsening_days(book, facts, first, granted.valid_until):
         if outcome_of(book, facts, _plan(granted, day), today) != "CLEARED":
             assessment = assess(book, state, clearance, day, today)
