@@ -6,8 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 LINES_MAX = 300
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
@@ -37,34 +35,44 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", everything(), ids=relative)
-def test_no_file_is_the_one_that_nobody_stopped(path: Path) -> None:
+def test_no_file_is_the_one_that_nobody_stopped() -> None:
     """No file is over 300 lines, and its name says what is in it."""
-    lines = path.read_text().count("\n")
-    assert lines <= LINES_MAX, f"{lines} lines: split it by what its parts are about"
-    assert path.stem not in VAGUE, "name the thing it does"
+    long = [f"{relative(path)}: {lines} lines" for path in everything() if (lines := path.read_text().count("\n")) > LINES_MAX]
+    assert not long, "split them by what their parts are about"
+    assert not [relative(path) for path in everything() if path.stem in VAGUE], "name the thing it does"
 
 
-@pytest.mark.parametrize("path", files(*PRODUCT), ids=relative)
-def test_nothing_banned(path: Path) -> None:
+def test_nothing_banned() -> None:
     """What is banned names its replacement."""
+    found = [fault for path in files(*PRODUCT) for fault in banned(path)]
+    assert not found
+
+
+def banned(path: Path) -> Iterator[str]:
     text = path.read_text()
     for pattern, instead in BANNED.items():
         if path.name == "command_line.py" and "print" in pattern:
             continue  # a command line is read by people
-        found = re.search(pattern, text)
-        assert not found, f"{found.group(0) if found else ''}: use {instead}"
+        if re.search(pattern, text):
+            yield f"{relative(path)}: {pattern}: use {instead}"
 
 
-@pytest.mark.parametrize("path", files(*PRODUCT, "workbench/src"), ids=relative)
-def test_docstrings_and_names(path: Path) -> None:
+def test_docstrings_and_names() -> None:
     """Every public module, class and function says what it promises; no class name ends in what it technically is."""
+    found = [fault for path in files(*PRODUCT, "workbench/src") for fault in silent_or_misnamed(path)]
+    assert not found
+
+
+def silent_or_misnamed(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text())
-    assert ast.get_docstring(tree), "the module's docstring is missing"
+    if not ast.get_docstring(tree):
+        yield f"{relative(path)}: the module's docstring is missing"
     for node in public(tree):
-        assert ast.get_docstring(node), f"line {node.lineno}: {node.name} promises nothing"
+        if not ast.get_docstring(node):
+            yield f"{relative(path)}:{node.lineno}: {node.name} promises nothing"
         if isinstance(node, ast.ClassDef) and node.name not in ALLOWED_NAMES:
-            assert node.name.endswith(FIELD_TERMS) or not node.name.endswith(SUFFIXES), f"line {node.lineno}: {node.name}"
+            if node.name.endswith(SUFFIXES) and not node.name.endswith(FIELD_TERMS):
+                yield f"{relative(path)}:{node.lineno}: {node.name} ends in what it technically is"
 
 
 def public(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -73,12 +81,15 @@ def public(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.As
             yield node
 
 
-@pytest.mark.parametrize("path", [path for path in files("tests") if path.name.startswith("test_")], ids=relative)
-def test_every_test_is_a_claim(path: Path) -> None:
+def test_every_test_is_a_claim() -> None:
     """A test's docstring is a one-sentence claim."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            assert ast.get_docstring(node), f"line {node.lineno}: {node.name} claims nothing"
+    silent = []
+    for path in files("tests"):
+        if path.name.startswith("test_"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                    silent += [] if ast.get_docstring(node) else [f"{relative(path)}:{node.lineno} {node.name}"]
+    assert not silent
 
 
 def test_locks_hold_no_address() -> None:

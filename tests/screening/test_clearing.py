@@ -253,13 +253,13 @@ def test_expires_by_its_timer() -> None:
         story.do(c.RevokeClearance(act=act("2026-04-21"), clearance_id=granted.clearance_id, note=None))
 
 
-def test_a_clearance_that_is_over_is_not_suspended() -> None:
-    """A fact on the day after the last day leaves it to its timer, even an attestation of changes."""
+def test_the_last_day_may_not_be_over_elsewhere() -> None:
+    """Changes attested on the day after the last day suspend as long as the timer has not fired; harmless facts of that day do not."""
     story = ready()
     story.cleared(DAY)
-    assert names(story.do(changes("late", "2026-04-20"))) == ["ChangesAttested"]
-    story.reported("filler_ha", "2026-04-20", "face")
+    story.answered("2026-04-20")
     assert story.clearance.standing == "valid"
+    assert names(story.do(changes("late", "2026-04-20"))) == ["ChangesAttested", "ClearanceSuspended"]
 
 
 def test_suspended_clearance_expires_too() -> None:

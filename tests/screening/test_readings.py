@@ -6,10 +6,9 @@ from datetime import date
 import pytest
 
 from screening.facts import Plan, When
-from screening.limits import limits_for
 from screening.patient import commands as c
 from screening.rules import evaluate
-from tests.screening.story import Story, act, at, id_of, reasons, rulebook, said
+from tests.screening.story import Story, act, at, id_of, reasons, said
 
 DAY = "2026-03-20"
 
@@ -283,18 +282,3 @@ def test_ineligible_offers_no_date_anywhere() -> None:
     assert all(reason.earliest is None for reason in found.reasons)
     assert "2026-03-29" not in " ".join(reason.says for reason in found.reasons)
     assert found.reasons[0].ends.startswith("90 days after the delivery")
-
-
-@pytest.mark.parametrize(("skin_type", "coverage"), [("I", 40), ("II", 40), ("III", 35), ("IV", 23), ("V", 20), ("VI", 15)])
-def test_coverage_caps(skin_type: str, coverage: int) -> None:
-    """The cap of each skin type, inside the hard limit."""
-    limits = limits_for(rulebook(), "nafl_1550", ("face",), skin_type)
-    assert (limits.coverage_percent_max, limits.energy_mj_per_mtz_min, limits.energy_mj_per_mtz_max) == (coverage, 2, 100)
-    assert (limits.density_mtz_per_cm2_max, limits.passes_max) == (4000, 12)
-
-
-def test_eyelid_limits() -> None:
-    """A plan that names the eyelid is capped for all of it; one of the face is not."""
-    limits = limits_for(rulebook(), "nafl_1550", ("eyelid", "nose"), "II")
-    assert (limits.energy_mj_per_mtz_max, limits.density_mtz_per_cm2_max) == (20, 750)
-    assert limits_for(rulebook(), "nafl_1550", ("face",), "II").energy_mj_per_mtz_max == 100

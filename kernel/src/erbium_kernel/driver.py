@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -92,6 +92,10 @@ class RoleState:
         return self.reason if self.kind in ("blocked", "crashed") and (lasting or self.operator) else ""
 
 
+class RoleEnded(RuntimeError):
+    """A role's task ended by itself although nothing told it to: what it did is done by nobody now."""
+
+
 class Driver:
     """All roles of one process. `run` ends after `stop` is set, when every step in flight has ended or its bound has passed."""
 
@@ -106,7 +110,11 @@ class Driver:
     async def run(self, stop: asyncio.Event) -> None:
         """Drives all roles until `stop` is set (or an error is fatal, which sets it); no other error of one role ends the others."""
         tasks = [asyncio.create_task(self._keep(role, stop), name=role.name) for role in self._roles]
-        await stop.wait()
+        told_to_stop = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({told_to_stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            self._ended(done)
+            stop.set()
         self._stop.set()
         self._wake.signal()
         if not tasks:
@@ -117,6 +125,14 @@ class Driver:
             task.cancel()
         if unfinished:
             await asyncio.wait(unfinished, timeout=CANCEL_SECONDS_MAX)
+
+    def _ended(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Why fatal: a step may raise what is no `Exception` (a cancellation that nobody asked for), and only a new process has all roles."""
+        for task in tasks:
+            error = None if task.cancelled() else task.exception()
+            self.failed = RoleEnded(f"the role {task.get_name()} ended by itself")
+            reason = reason_of(error) if error else "cancelled"
+            log.error("role ended by itself", name=task.get_name(), reason=reason)
 
     async def _keep(self, role: Role, stop: asyncio.Event) -> None:
         state = self.states[role.name]

@@ -220,32 +220,34 @@ class Follower:
         self._again.keep(released)
         due, left = self._again.due(released, self._clock.machine(), RELEASED_KEYS_MAX), RELEASED_ROWS_MAX
         for chain_id, ordering_id in due:
+            trouble = None
             for row in await self._lease.parked_rows(chain_id, ordering_id, left):
-                if not await self._work_parked(row):
+                trouble = await self._work_parked(row)
+                if trouble:
                     break
                 left -= 1
-            if not left:
+            if not left or _concerns_all(trouble):
                 break
         if due:
             self._parked = await self._lease.parked_keys()
         return left < RELEASED_ROWS_MAX
 
-    async def _work_parked(self, row: Row) -> bool:
+    async def _work_parked(self, row: Row) -> Exception | None:
+        """The effect of one row of a released key, or what is in its way: then the key is tried again later."""
+        envelope = row.envelope
         done = ParkedRowDone(self._effect.name, envelope.chain_id, envelope.ordering_id, envelope.event_id)
         try:
             await self._effect.work_parked(self._lease, row, done)
         except LostLease:
             raise
-        except VersionConflict:
-            return LOST_RACE
-        except Unavailable as error:
-            return reason_of(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, this key waits and everybody else goes on
-            if self._beyond_budget(row, error):
+            self._again.later(_key(row), self._clock.machine())
+            if not isinstance(error, VersionConflict | Unavailable) and self._beyond_budget(row, error):
                 await self._lease.park_again(envelope.chain_id, envelope.ordering_id, reason_of(error))
                 self._report("parked again", row, error)
-            return reason_of(error)
+            return error
         self._forget(row)
+        self._again.forget(_key(row))
         return None
 
     def _beyond_budget(self, row: Row, error: Exception) -> bool:
@@ -261,6 +263,11 @@ class Follower:
         self.parked_total += 1
         event_id = str(row.envelope.event_id)
         log.error(what, subscriber=self._effect.name, type=row.envelope.type, event_id=event_id, reason=reason_of(error))
+
+
+def _concerns_all(trouble: Exception | None) -> bool:
+    """Is the database away, so that the next key would only wait for it too?"""
+    return isinstance(trouble, Unavailable) and not isinstance(trouble, NotHereYet)
 
 
 def _key(row: Row) -> OrderedKey:

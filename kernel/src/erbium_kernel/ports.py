@@ -191,7 +191,7 @@ class Lease(Protocol):
     async def hides(self, after: Cursor) -> bool:
         """Is anything committed after this place that cannot be read yet, because an open transaction could still precede it?
 
-        Meant for a reader that has just read nothing: what it then vouches for must not hide behind somebody's open transaction.
+        Meant for a reader that has just read to the end: what it then vouches for must not hide behind somebody's open transaction.
         """
         ...
 

@@ -78,14 +78,15 @@ class Relay:
     async def _round(self, lease: Lease) -> Progress:
         now = self._runtime.clock.machine()  # before the read: what is vouched for below has been seen then
         rows = await lease.read(self._at, ROUND_ROWS_MAX)
+        saw_all = self._is_to_vouch(now) and await self._has_seen_all(lease, rows)
         keys = await self._send_keys(now, in_need=bool(rows))
         if keys == KEYS_ROUND_MAX:
             return WORKED  # more keys first
         released = await self._work_off(lease)
         if rows:
             await self._send(lease, rows)
-        elif self._vouches:
-            await self._vouch(lease, now)
+        if saw_all:
+            await self._vouch(now)
         return WORKED if rows or keys or released else IDLE
 
     # --- events
@@ -146,15 +147,20 @@ class Relay:
         await lease.parked_row_done(ParkedRowDone(SUBSCRIBER, envelope.chain_id, envelope.ordering_id, envelope.event_id))
         return True
 
-    async def _vouch(self, lease: Lease, now: datetime) -> None:
-        """Everything committed is in the topic, save what is parked: the partitions of parked keys are not vouched for.
+    # --- signs of life
 
-        Nothing to read may also mean that all waits behind somebody's open transaction: then nothing is vouched for.
+    def _is_to_vouch(self, now: datetime) -> bool:
+        return self._vouches and (self._vouched_at is None or now - self._vouched_at >= timedelta(seconds=HEARTBEAT_SECONDS))
+
+    async def _has_seen_all(self, lease: Lease, rows: Sequence[Row]) -> bool:
+        """Is nothing committed behind these rows? More than a round, or what waits behind somebody's open transaction, has not been seen.
+
+        Why asked before they are sent: a busy service commits the next row meanwhile, and would never be vouched for.
         """
-        if self._vouched_at is not None and now - self._vouched_at < timedelta(seconds=HEARTBEAT_SECONDS):
-            return
-        if await lease.hides(self._at):
-            return
+        return len(rows) < ROUND_ROWS_MAX and not await lease.hides(rows[-1].cursor if rows else self._at)
+
+    async def _vouch(self, now: datetime) -> None:
+        """Everything committed then is in the topic, save what is parked: the partitions of parked keys are not vouched for."""
         parked = [ordering_key(chain_id, ordering_id) for chain_id, ordering_id in self._parked]
         beat = heartbeat(self._runtime.service, self._runtime.ids.new(), now)
         try:

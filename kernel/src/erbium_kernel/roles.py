@@ -80,7 +80,15 @@ def _subscriber(running: Running, effect: Effect) -> Role:
 
 def _timers(running: Running) -> Role:
     timers = Timers(running.runtime, running.service.timers)
-    return leased(running, LEASE, lambda _: timers.step, poll_seconds=TIMERS_SECONDS, woken=False)
+
+    def made(lease: Lease) -> Step:
+        async def step() -> Progress:
+            await lease.checkpoint()  # asked for nothing but this: a dead connection has lost the lease, and another worker fires now
+            return await timers.step()
+
+        return step
+
+    return leased(running, LEASE, made, poll_seconds=TIMERS_SECONDS, woken=False)
 
 
 def _topics(running: Running) -> Role:

@@ -11,13 +11,14 @@ from erbium_kernel.decider import Decider, SetTimer, TimerChange
 from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor, Envelope, EventTable, Stored
 from erbium_kernel.execute import Cause, execute, state_of
-from erbium_kernel.follow import Follower
+from erbium_kernel.follow import ATTEMPTS_MAX, Follower
 from erbium_kernel.personal import Personal, PersonalData
 from erbium_kernel.ports import Heard, Slice, Store
 from erbium_kernel.progress import Progress
 from erbium_kernel.reacting import Reacting
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.subscribing import Due, Reaction, To
+from erbium_kernel.trying_again import TRY_AGAIN_SECONDS_MAX
 from tests.kernel.ward import BED, EVENTS, BedTaken, TakeBed, WardClock, ward
 
 CHAIN = UUID("00000000-0000-7000-8000-00000000c4a1")
@@ -191,3 +192,14 @@ async def follow(runtime: Runtime, kitchen: Kitchen, *, until: str = "idle") -> 
             if progress.kind == until:
                 return progress
     raise AssertionError(f"never {until} in {STEPS_MAX} steps, last {progress}")
+
+
+async def follow_patiently(runtime: Runtime, kitchen: Kitchen, clock: WardClock) -> None:
+    """Under one lease, with time passing: a released row that fails has used up its budget in the end."""
+    async with runtime.store.lease(kitchen.reaction.name) as lease:
+        assert lease is not None
+        follower = Follower(Reacting(runtime, kitchen.reaction), lease, clock)
+        for _ in range(ATTEMPTS_MAX):
+            while (await follower.step()).kind != "idle":
+                pass
+            clock.at += timedelta(seconds=TRY_AGAIN_SECONDS_MAX)

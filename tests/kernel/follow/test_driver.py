@@ -10,7 +10,7 @@ import pytest
 
 from erbium_kernel import driver as driving
 from erbium_kernel.clock import SystemClock
-from erbium_kernel.driver import Driver, Role, RoleState, Step, Wake
+from erbium_kernel.driver import Driver, Role, RoleEnded, RoleState, Step, Wake
 from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 
@@ -229,6 +229,25 @@ async def test_a_fatal_error_ends_the_process() -> None:
     await asyncio.wait_for(driver.run(stop), SECONDS_MAX)
     assert stop.is_set()
     assert isinstance(driver.failed, Stuck)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()])
+async def test_a_role_that_ends_by_itself_ends_the_process(error: BaseException) -> None:
+    """A role that is no longer there although nobody told it to end is not missed in silence: all roles end, and it is remembered."""
+    stop, well = asyncio.Event(), Counting(IDLE)
+    driver = Driver([role("gone", Counting(IDLE, error), poll_seconds=0.01), role("well", well)], Wake(), SystemClock())
+    await asyncio.wait_for(driver.run(stop), SECONDS_MAX)
+    assert stop.is_set()
+    assert isinstance(driver.failed, RoleEnded)
+    assert "gone" in str(driver.failed)
+    assert driver.states["well"].kind == "stopped"
+
+
+async def test_no_role_at_all() -> None:
+    """A process without background roles waits to be told to stop, and that is no failure."""
+    async with driven() as driver:
+        await asyncio.sleep(0.01)
+    assert driver.failed is None
 
 
 def test_short_trouble_is_still_ready() -> None:

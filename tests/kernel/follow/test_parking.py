@@ -8,7 +8,8 @@ from erbium_kernel.errors import NotFound
 from erbium_kernel.follow import ATTEMPTS_MAX
 from erbium_kernel.ports import ParkedKey
 from erbium_kernel.runtime import Runtime
-from tests.kernel.follow.kitchen import CHAIN, Kitchen, announce, follow, meals_of, take_bed
+from tests.kernel.follow.kitchen import CHAIN, Kitchen, announce, follow, follow_patiently, meals_of, take_bed
+from tests.kernel.ward import WardClock
 
 
 async def the_parked_key(runtime: Runtime) -> ParkedKey:
@@ -93,7 +94,7 @@ async def test_the_only_row_skipped(runtime: Runtime, kitchen: Kitchen) -> None:
     assert await meals_of(runtime, kitchen, anna) == (bed,)
 
 
-async def test_released_and_failing_again(runtime: Runtime, kitchen: Kitchen) -> None:
+async def test_released_and_failing_again(runtime: Runtime, kitchen: Kitchen, clock: WardClock) -> None:
     """A released key that fails again waits for the operator as before, and nobody else waits with it."""
     anna, bert = uuid4(), uuid4()
     kitchen.burns.add(anna)
@@ -101,7 +102,7 @@ async def test_released_and_failing_again(runtime: Runtime, kitchen: Kitchen) ->
     await follow(runtime, kitchen)
     await skip(runtime, await the_parked_key(runtime))
     meal = await take_bed(runtime, bert)
-    await follow(runtime, kitchen)
+    await follow_patiently(runtime, kitchen, clock)
     key = await the_parked_key(runtime)
     assert (key.rows, key.released) == (2, False)
     assert await meals_of(runtime, kitchen, bert) == (meal,)
@@ -111,7 +112,7 @@ async def test_released_and_failing_again(runtime: Runtime, kitchen: Kitchen) ->
     assert await meals_of(runtime, kitchen, anna) == (beds[2],)
 
 
-async def test_released_rows_keep_their_order(runtime: Runtime, kitchen: Kitchen) -> None:
+async def test_released_rows_keep_their_order(runtime: Runtime, kitchen: Kitchen, clock: WardClock) -> None:
     """A released row that fails again holds back the later ones of its key, even those that would succeed."""
     anna = uuid4()
     kitchen.burns.add(anna)
@@ -119,7 +120,7 @@ async def test_released_rows_keep_their_order(runtime: Runtime, kitchen: Kitchen
     await follow(runtime, kitchen)
     kitchen.burns = {beds[1]}
     await skip(runtime, await the_parked_key(runtime))
-    await follow(runtime, kitchen)
+    await follow_patiently(runtime, kitchen, clock)
     assert await meals_of(runtime, kitchen, anna) == ()
     assert ((await the_parked_key(runtime)).rows, (await the_parked_key(runtime)).released) == (2, False)
 

@@ -14,6 +14,7 @@ from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.ports import Lease, MoveCheckpoint, ParkedRowDone, Row
 from erbium_kernel.reacting import PATIENCE_SECONDS, Reacting
 from erbium_kernel.runtime import Runtime
+from erbium_kernel.trying_again import TRY_AGAIN_SECONDS_MAX
 from tests.kernel.follow.kitchen import CHAIN, OTHER_CHAIN, Kitchen, announce, follow, meals_of, take_bed, ward_with_kitchen
 from tests.kernel.ward import WardClock
 
@@ -232,7 +233,7 @@ async def test_the_key_that_has_yet_to_arrive(store: MemoryStore, clock: WardClo
     await owner.vault.sealer(CHAIN, bert, patient=True)
     kitchen.notes = True
     beds: list[UUID] = [await take_bed(runtime, patient) for patient in (anna, bert, anna)]
-    assert "Unavailable" in (await follow(runtime, kitchen, until="blocked")).reason
+    assert "KeyNotHere" in (await follow(runtime, kitchen, until="blocked")).reason
     async with runtime.store.lease(kitchen.reaction.name) as lease:
         assert lease is not None
         follower = Follower(Reacting(runtime, kitchen.reaction), lease, clock)
@@ -243,6 +244,7 @@ async def test_the_key_that_has_yet_to_arrive(store: MemoryStore, clock: WardClo
         assert await meals_of(runtime, kitchen, bert) == (beds[1],)
         assert await meals_of(runtime, kitchen, anna) == ()
         await owner.vault.sealer(CHAIN, anna, patient=True)
+        clock.at += timedelta(seconds=TRY_AGAIN_SECONDS_MAX)
         for _ in range(6):
             await follower.step()
     assert await meals_of(runtime, kitchen, anna) == (beds[0], beds[2])

@@ -1,14 +1,17 @@
 """Timers fire by domain time, once, as ordinary commands; nothing waits in memory, and a failing one stops nobody else."""
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.execute import execute
-from erbium_kernel.fire import BACK_OFF_SECONDS_MAX, FIRED_PER_STEP_MAX, Timers
+from erbium_kernel.fire import BACK_OFF_SECONDS_MAX, FIRED_PER_STEP_MAX, LEASE, Timers
 from erbium_kernel.log.memory import MemoryStore
+from erbium_kernel.roles import _timers as timers_role
 from erbium_kernel.runtime import Runtime
 from tests.kernel.follow.kitchen import CHAIN, REPEAT, Kitchen, ServeTea, TeaServed, a_nurse, ward_with_kitchen
 from tests.kernel.follow.test_reactions import Crashing, Killed
@@ -170,3 +173,18 @@ async def test_a_timer_nobody_knows(runtime: Runtime, kitchen: Kitchen, clock: W
     assert timers.failed_total == 1
     assert [failing.reason.split(" at ")[0] for failing in timers.failing.values()] == ["KeyError"]
     assert len(await runtime.store.due_timers(clock.at, 10)) == 1
+
+
+async def test_a_lost_lease_ends_it(runtime: Runtime, store: MemoryStore, kitchen: Kitchen, clock: WardClock) -> None:
+    """A worker whose lease has died fires nothing more: it is another one's now."""
+    await serve(runtime, kitchen, uuid4())
+    clock.at += REPEAT
+    running: Any = SimpleNamespace(runtime=runtime, service=SimpleNamespace(timers={"tea": kitchen.tea}))
+    async with timers_role(running).opened() as step:
+        assert step is not None
+        assert (await step()).kind == "worked"
+        tried, clock.at = len(kitchen.tried), clock.at + REPEAT
+        store.cut_lease(LEASE)
+        with pytest.raises(Unavailable):
+            await step()
+        assert len(kitchen.tried) == tried

@@ -126,3 +126,53 @@ async def test_time_of_a_heartbeat_is_before_the_look(broker: MemoryBroker) -> N
     await ward.step()
     assert {heartbeat_at(beat) for beat in beats(broker)} == {before}
     assert ward.clock.machine() == before + timedelta(seconds=5)
+
+
+async def test_a_busy_service_is_vouched_for_too(broker: MemoryBroker) -> None:
+    """Though something is to be sent in every step, and more comes while it is sent, the signs of life go out in time."""
+    ward = Ward(broker.outlet(), heartbeat=True)
+    said = 0
+
+    async def hook(where: str, _: str) -> None:
+        nonlocal said
+        if where == "before-publish":
+            said += 1
+            await ward.says("berta", said)
+
+    broker.hook = hook
+    began = ward.clock.machine()
+    for _ in range(60):
+        await ward.says("anna", said)
+        assert (await ward.step()).kind == "worked"
+        ward.clock.go_on(1)
+    times = sorted({at for beat in beats(broker) if (at := heartbeat_at(beat))})
+    assert times == [began + timedelta(seconds=HEARTBEAT_SECONDS * n) for n in range(6)]
+    assert len(beats(broker)) == 6 * PARTITIONS
+
+
+async def test_what_hides_behind_an_open_transaction_is_not_vouched_for(broker: MemoryBroker) -> None:
+    """While a committed row waits behind somebody's open transaction there is no sign of life, whether other rows are sent or not."""
+    ward = Ward(broker.outlet(), heartbeat=True)
+    await ward.says("anna", 1)
+    opened = ward.store.transactions.begin()
+    await ward.says("berta", 2)
+    for kind in ("worked", "idle"):
+        assert (await ward.step()).kind == kind
+    assert (numbers(broker, "anna"), numbers(broker, "berta"), beats(broker)) == ([1], [], [])
+    ward.store.transactions.end(opened)
+    assert (await ward.step()).kind == "worked"
+    assert numbers(broker, "berta") == [2]
+    assert len(beats(broker)) == PARTITIONS
+
+
+async def test_a_full_round_is_not_vouched_for(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as a round takes as much as it may, there can be more than was seen."""
+    monkeypatch.setattr("erbium_kernel.relay.ROUND_ROWS_MAX", 3)
+    ward = Ward(broker.outlet(), heartbeat=True)
+    for n in range(7):
+        await ward.says("anna", n)
+    for _ in range(2):
+        assert (await ward.step()).kind == "worked"
+        assert beats(broker) == []
+    await ward.step()
+    assert len(beats(broker)) == PARTITIONS

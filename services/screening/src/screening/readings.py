@@ -119,7 +119,7 @@ def _procedures(book: Rulebook, rule: Rule, facts: Facts, plan: Plan, zone: str,
 
 
 def _may_still_matter(cell: Cell, facts: Facts, plan: Plan, known_on: date) -> bool:
-    """Something of an unknown day was over by the day it was told; once the longest washout since then is over too, its day is no matter."""
+    """What was told of on a day was done by then: once the longest washout since that day is over, its own day matters no more."""
     return gap_days(known_on, plan.on) < max((say.days_for(facts.skin_type) for say in cell.after), default=0)
 
 

@@ -32,6 +32,7 @@ def keep(pipe: int, signal: int) -> None:
 
 
 def main() -> None:
+    """`launch.py <starter pid> <signal> <uid:gid or -> argv…`: becomes the program, which gets the signal when its starter is gone."""
     starter, signal, pipe, identity = sys.argv[1:5]
     program = sys.argv[5:]
     if identity != "-":

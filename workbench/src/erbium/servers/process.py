@@ -207,6 +207,7 @@ def log_tail(log: Path, start: int = 0) -> str:
 
 
 def log_size(log: Path) -> int:
+    """Bytes in a log file; 0 if there is none yet."""
     try:
         return log.stat().st_size
     except FileNotFoundError:

@@ -30,7 +30,7 @@ def with_suspensions(book: Rulebook, state: Registered, facts: Sequence[Event], 
         after = evolved
     suspensions = []
     for clearance in after.open_clearances:
-        if clearance.standing == "valid" and today <= clearance.granted.valid_until:
+        if clearance.standing == "valid":
             found = contradiction(book, after, clearance, today)
             suspensions.append(found or _as_a_precaution(book, after, clearance, today) if always else found)
     return [*facts, *(suspension for suspension in suspensions if suspension is not None)]
@@ -39,9 +39,7 @@ def with_suspensions(book: Rulebook, state: Registered, facts: Sequence[Event], 
 def contradiction(book: Rulebook, state: Registered, clearance: Clearance, today: date) -> ClearanceSuspended | None:
     """The suspension that the facts demand, or None: the rules must still say CLEARED on every day that the clearance has left."""
     granted, facts = clearance.granted, state.facts
-    first = max(today, granted.valid_from)
-    if first > granted.valid_until:
-        return None  # over, although its timer has not fired yet
+    first = _first_day_left(granted, today)
     for day in worsening_days(book, facts, first, granted.valid_until):
         if outcome_of(book, facts, _plan(granted, day), today) != "CLEARED":
             assessment = assess(book, state, clearance, day, today)
@@ -55,6 +53,11 @@ def contradiction(book: Rulebook, state: Registered, clearance: Clearance, today
 def assess(book: Rulebook, state: Registered, clearance: Clearance, day: date, today: date) -> Assessment:
     """What the rules say about the cleared treatment on this day."""
     return evaluate(book, state.facts, _plan(clearance.granted, day), today)
+
+
+def _first_day_left(granted: ClearanceGranted, today: date) -> date:
+    """Why not past the last day: until its timer has fired, in another zone that day may not be over."""
+    return min(max(today, granted.valid_from), granted.valid_until)
 
 
 def _plan(granted: ClearanceGranted, day: date) -> Plan:
@@ -82,7 +85,7 @@ def _as_a_precaution(book: Rulebook, state: Registered, clearance: Clearance, to
         rule_id=row.id, rule_version=row.version, verdict="RELATIVE", zones=clearance.granted.zones, earliest=None,
         says=row.label, ends="a doctor reinstates the clearance", grounds=(),
     )  # fmt: skip
-    assessment = assess(book, state, clearance, max(today, clearance.granted.valid_from), today)
+    assessment = assess(book, state, clearance, _first_day_left(clearance.granted, today), today)
     return _suspended(clearance, assessment, today, (reason,))
 
 
