@@ -73,7 +73,9 @@ def parser(service: Service) -> argparse.ArgumentParser:
     )
     _add(parked, "list", "which keys wait, since when and why", _parked_list)
     _key(_add(parked, "inspect", "the rows of one key, oldest first; personal values stay sealed", _parked_inspect))
+    _key(_add(parked, "retry", "the fault is mended: release the key with its first row", _parked_retry))
     skipping = _key(_add(parked, "skip", "skip the first row for ever, recorded, and release the rest", _parked_skip))
+    skipping.add_argument("--event", required=True, type=UUID, help="event_id of the first row, as `parked inspect` shows it")
     skipping.add_argument("--by", required=True, help="who decides this: an id, not a name")
     skipping.add_argument("--reason", required=True, help="why, for the record; no personal data")
     return top
@@ -179,10 +181,17 @@ async def _parked_inspect(service: Service, given: argparse.Namespace) -> int:
     return 0
 
 
+async def _parked_retry(service: Service, given: argparse.Namespace) -> int:
+    async with await _store(service) as store:
+        await store.retry_parked(given.subscriber, given.chain, given.key)
+    _say(given, f"{given.key} is released: its rows are tried again, oldest first.", released=str(given.key))
+    return 0
+
+
 async def _parked_skip(service: Service, given: argparse.Namespace) -> int:
     async with await _store(service) as store:
-        event_id = await store.skip_parked(given.subscriber, given.chain, given.key, given.by, given.reason)
-    _say(given, f"Skipped {event_id}; what waited behind it is released.", skipped=str(event_id))
+        await store.skip_parked(given.subscriber, given.chain, given.key, given.event, given.by, given.reason)
+    _say(given, f"Skipped {given.event}; what waited behind it is released.", skipped=str(given.event))
     return 0
 
 

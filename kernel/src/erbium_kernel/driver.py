@@ -127,7 +127,7 @@ class Driver:
             await asyncio.wait(unfinished, timeout=CANCEL_SECONDS_MAX)
 
     def _ended(self, tasks: set[asyncio.Task[Any]]) -> None:
-        """Why fatal: a step may raise what is no `Exception` (a cancellation that nobody asked for), and only a new process has all roles."""
+        """Why fatal: what ends a task is no `Exception` (a cancellation nobody asked for, say), and only a new process has all roles."""
         for task in tasks:
             error = None if task.cancelled() else task.exception()
             self.failed = RoleEnded(f"the role {task.get_name()} ended by itself")

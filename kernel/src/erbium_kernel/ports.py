@@ -385,8 +385,11 @@ class Store(Protocol):
         """The rows of one parked key, oldest first (at most 1,000)."""
         ...
 
-    async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, by: str, reason: str) -> UUID:
-        """Skips the first row of a parked key for ever (recorded) and releases the rest. Returns its event id. Raises: NotFound."""
+    async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, event_id: UUID, by: str, reason: str) -> None:
+        """Skips the first row of a parked key, this event, for ever (recorded), and releases the rest.
+
+        Raises: NotFound; Rejected if it is not the first row, or the key is released already.
+        """
         ...
 
     async def retry_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> None:

@@ -83,7 +83,7 @@ def _timers(running: Running) -> Role:
 
     def made(lease: Lease) -> Step:
         async def step() -> Progress:
-            await lease.checkpoint()  # asked for nothing but this: a dead connection has lost the lease, and another worker fires now
+            await lease.checkpoint()  # whatever it is: a dead connection has lost the lease, and the timers are another worker's
             return await timers.step()
 
         return step

@@ -231,7 +231,11 @@ async def test_a_fatal_error_ends_the_process() -> None:
     assert isinstance(driver.failed, Stuck)
 
 
-@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()])
+class Gone(BaseException):
+    """No error that a role is made for."""
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), Gone()])
 async def test_a_role_that_ends_by_itself_ends_the_process(error: BaseException) -> None:
     """A role that is no longer there although nobody told it to end is not missed in silence: all roles end, and it is remembered."""
     stop, well = asyncio.Event(), Counting(IDLE)

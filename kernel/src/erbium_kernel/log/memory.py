@@ -250,12 +250,12 @@ class MemoryStore:
         await self._pause("parked detail: begin")
         return self.tables.parked_rows.get(ParkedPlace(subscriber, chain_id, ordering_id), ())[:PARKED_DETAIL_ROWS_MAX]
 
-    async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, by: str, reason: str) -> UUID:
-        """Skips the first row of a parked key for ever (recorded) and releases the rest. Raises: NotFound."""
+    async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, event_id: UUID, by: str, reason: str) -> None:
+        """Skips the first row of a parked key, this event, for ever, and releases the rest. Raises: NotFound, Rejected."""
         await self._pause("skip parked: begin")
         with Change() as change:
             skip = Skip(by, reason, self._clock.machine())
-            return skip_first(change, self.tables, ParkedPlace(subscriber, chain_id, ordering_id), skip)
+            skip_first(change, self.tables, ParkedPlace(subscriber, chain_id, ordering_id), event_id, skip)
 
     async def retry_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> None:
         """Releases a parked key with its first row. Raises: NotFound."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from erbium_kernel.errors import NotFound
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, ParkedState, Skip, Tables
+from erbium_kernel.log.skipping import check_skip
 from erbium_kernel.ports import Park, ParkedKey, ParkedRowDone, Row
 
 WAITS_ASIDE = "waits aside"
@@ -54,20 +55,20 @@ def park_again(change: Change, tables: Tables, place: ParkedPlace, reason: str) 
         change.put(tables.parked, place, state._replace(released=False, reason=reason, attempts=state.attempts + 1))
 
 
-def skip_first(change: Change, tables: Tables, place: ParkedPlace, skip: Skip) -> UUID:
-    """The first row is passed over for ever, the rest is released. Raises: NotFound."""
+def skip_first(change: Change, tables: Tables, place: ParkedPlace, event_id: UUID, skip: Skip) -> None:
+    """The first row, this event, is passed over for ever, the rest is released. Raises: NotFound, Rejected."""
+    state, rows = tables.parked.get(place), tables.parked_rows.get(place, ())
+    check_skip(event_id, rows[0].envelope.event_id if rows else None, released=state is not None and state.released)
     release(change, tables, place)
-    first, *rest = tables.parked_rows[place]
-    change.put(tables.skips, (place.subscriber, first.envelope.event_id), skip)
-    _keep(change, tables, place, tuple(rest))
-    return first.envelope.event_id
+    change.put(tables.skips, (place.subscriber, event_id), skip)
+    _keep(change, tables, place, rows[1:])
 
 
 def release(change: Change, tables: Tables, place: ParkedPlace) -> None:
     """The key may go on with its first row. Raises: NotFound."""
     state = tables.parked.get(place)
     if state is None:
-        raise NotFound("nothing is parked under this key")
+        raise NotFound("Nothing is parked under this key: `parked list` shows what is.")
     change.put(tables.parked, place, state._replace(released=True))
 
 

@@ -8,6 +8,7 @@ from erbium_kernel.log.append import FREE_KEY
 from erbium_kernel.log.doors import Door
 from erbium_kernel.log.lease import PARKED_ROWS
 from erbium_kernel.log.rows import row_of
+from erbium_kernel.log.skipping import check_skip
 from erbium_kernel.ports import ParkedKey, Row
 
 DETAIL_ROWS_MAX = 1_000
@@ -46,23 +47,26 @@ class Parking:
             records = await connection.fetch(PARKED_ROWS, subscriber, chain_id, ordering_id, DETAIL_ROWS_MAX)
         return [row_of(record, record["chain_id"]) for record in records]
 
-    async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, by: str, reason: str) -> UUID:
+    async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, event_id: UUID, by: str, reason: str) -> None:
         """See `ports.Store.skip_parked`."""
         key = (subscriber, chain_id, ordering_id)
         async with self._chainless().connection() as connection, connection.transaction():
             await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            released = await connection.fetchval(
+                "SELECT released FROM parked_keys WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 FOR UPDATE", *key
+            )
+            first = await connection.fetchval(
+                "SELECT event_id FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 "
+                "ORDER BY epoch, tx, position LIMIT 1",
+                *key,
+            )
+            check_skip(event_id, first, released=bool(released))
+            await connection.execute(
+                "DELETE FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND event_id = $4", *key, event_id
+            )
             await connection.execute(
                 "UPDATE parked_keys SET released = true WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3", *key
             )
-            event_id = await connection.fetchval(
-                "DELETE FROM parked_rows p USING (SELECT epoch, tx, position FROM parked_rows "
-                "WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 ORDER BY epoch, tx, position LIMIT 1) f "
-                "WHERE (p.subscriber, p.chain_id, p.ordering_id) = ($1, $2, $3) "
-                "AND (p.epoch, p.tx, p.position) = (f.epoch, f.tx, f.position) RETURNING p.event_id",
-                *key,
-            )
-            if event_id is None:
-                raise NotFound("no such parked key")
             await connection.execute(
                 "INSERT INTO skips (subscriber, chain_id, event_id, skipped_by, reason) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
                 subscriber,
@@ -72,7 +76,6 @@ class Parking:
                 reason,
             )
             await connection.execute(FREE_KEY, *key)
-        return UUID(str(event_id))
 
     async def retry_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> None:
         """See `ports.Store.retry_parked`."""
@@ -85,7 +88,7 @@ class Parking:
                 ordering_id,
             )
             if released.endswith(" 0"):
-                raise NotFound("no such parked key")
+                raise NotFound("Nothing is parked under this key: `parked list` shows what is.")
 
     async def reset_checkpoint(self, subscriber: str) -> None:
         """See `ports.Store.reset_checkpoint`."""

@@ -13,6 +13,7 @@ SIDE_PX_MAX: Final = 900
 MARGIN_PX: Final = 24
 TITLE_PX: Final = 22
 LEGEND_PX: Final = 46
+LEGEND_STEP_PX: Final = 76
 # Share of the planned density in per cent, up to and including -> colour. Readable in grey too: darker is more.
 STEPS: Final = ((25, "#f3f0e6"), (50, "#e3d9b8"), (75, "#cdbd85"), (90, "#a8a45f"), (110, "#5f8f5a"), (115, "#c98a2b"))
 OVER: Final = "#a61b1b"
@@ -23,7 +24,7 @@ FONT: Final = 'font-family="Georgia, serif"'
 def density_map_svg(binding: Binding, cells: Mapping[CellKey, Sum]) -> str:
     """All zones that were planned or received something, one below the other."""
     zones = [*binding.ids.zones, *sorted({zone for zone, _, _ in cells} - set(binding.ids.zones))]
-    parts, top, width = [], MARGIN_PX, 360
+    parts, top, width = [], MARGIN_PX, 2 * MARGIN_PX + (len(STEPS) + 1) * LEGEND_STEP_PX
     for zone in zones:
         drawn, across, down = _zone(zone, binding, {(row, col): one for (name, row, col), one in cells.items() if name == zone}, top)
         parts.extend(drawn)
@@ -73,6 +74,6 @@ def _colour(percent: int, plan: ZonePlan | None) -> str:
 def _legend(top: int) -> Iterator[str]:
     labels = [*((colour, f"≤ {upto} %") for upto, colour in STEPS), (OVER, f"> {STEPS[-1][0]} %")]
     for n, (colour, label) in enumerate(labels):
-        x = MARGIN_PX + n * 76
+        x = MARGIN_PX + n * LEGEND_STEP_PX
         yield f'<rect x="{x}" y="{top}" width="14" height="14" fill="{colour}" stroke="#888" stroke-width="1"/>'
         yield f'<text x="{x + 19}" y="{top + 12}" {FONT} font-size="12">{label}</text>'

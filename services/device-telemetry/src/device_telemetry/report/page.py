@@ -32,11 +32,11 @@ def report_html(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>Treatment report {binding.on.isoformat()}</title><style>{STYLE}</style></head><body>"
         f"<h1>Treatment report</h1><p>{binding.on.isoformat()}, {escape(phase.replace('_', ' '))}. "
-        f'<span class="note">{escape(note)}</span></p>'
+        f'<span class="{"note" if provisional else ""}">{escape(note)}</span></p>'
         + "<h2>What it was</h2>"
         + _table(("", ""), [(name, str(value)) for name, value in facts])
         + "<h2>Delivered, by zone</h2>"
-        + _table(_TOTALS_HEAD, [_totals_row(one) for one in totals])
+        + _table(_TOTALS_HEAD, [_totals_row(one) for one in totals], numbers=True)
         + "<h2>Limits of the clearance</h2>"
         + _table(("", ""), _limits(binding))
         + "<h2>Density by grid cell, in per cent of the plan</h2>"
@@ -67,12 +67,11 @@ def _limits(binding: Binding) -> list[tuple[str, str]]:
     ]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    top = f"<tr>{''.join(_cell('th', n, text) for n, text in enumerate(head))}</tr>" if any(head) else ""
-    body = "".join(f"<tr>{''.join(_cell('td', n, text) for n, text in enumerate(row))}</tr>" for row in rows)
-    return f"<table>{top}{body}</table>"
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: bool = False) -> str:
+    """`numbers`: every column but the first holds numbers, which stand under each other."""
 
+    def row(tag: str, texts: Sequence[Any]) -> str:
+        marks = ("", *[' class="n"' if numbers else ""] * (len(texts) - 1))
+        return "<tr>" + "".join(f"<{tag}{mark}>{escape(text)}</{tag}>" for mark, text in zip(marks, texts, strict=True)) + "</tr>"
 
-def _cell(tag: str, column: int, text: str) -> str:
-    numbers = "" if column == 0 or not text[:1].isdigit() or "-" in text else ' class="n"'
-    return f"<{tag}{numbers}>{escape(text)}</{tag}>"
+    return f"<table>{row('th', head) if any(head) else ''}{''.join(row('td', texts) for texts in rows)}</table>"
