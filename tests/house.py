@@ -1,15 +1,18 @@
-"""A whole service on a real database with its door open: messages come in, roles run when the test says so, HTTP answers."""
+"""A whole service on a real database with its door open: messages come in, roles run when the test says so, HTTP answers.
+
+Races need no database: `runtime_of` a memory store that lets `others_first`, and `race`.
+"""
 
 import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import httpx
@@ -20,14 +23,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from erbium import provision
 from erbium.provision import ServiceUrls
 from erbium_kernel.codec import Codec
+from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor, Cursor
 from erbium_kernel.execute import execute
 from erbium_kernel.fire import Timers
-from erbium_kernel.follow import Follower
+from erbium_kernel.follow import Effect, Follower
 from erbium_kernel.http.app import create_app
 from erbium_kernel.log.postgres import PostgresStore
+from erbium_kernel.log_records import Heard, Slice
 from erbium_kernel.migrating import migrate, sqlalchemy_url
-from erbium_kernel.ports import Heard, Slice
+from erbium_kernel.ports import Store
 from erbium_kernel.projecting import Projecting
 from erbium_kernel.reacting import Erasing, Reacting
 from erbium_kernel.runtime import Runtime
@@ -40,6 +45,30 @@ STEPS_MAX = 500
 SETTLED_SECONDS_MAX = 20.0
 A_MORNING = datetime(2026, 3, 4, 9, 45, tzinfo=UTC)
 NEWEST = text("SELECT epoch, tx::text::bigint, position FROM log ORDER BY epoch DESC, tx DESC, position DESC LIMIT 1")
+
+
+def runtime_of(service: Service, store: Store, clock: WardClock, *, seed: int = 1) -> Runtime:
+    """What the service runs on over this store."""
+    ids = WardIds(clock, seed)
+    return Runtime(
+        service=service.name, store=store, clock=clock, ids=ids,
+        codec=Codec([decider.events for decider in service.deciders], service.heard),
+        vault=Vault(store, SECRETS, clock=clock, ids=ids, owns_keys=service.owns_keys), publishes=service.publishes,
+    )  # fmt: skip
+
+
+async def others_first(_: str) -> None:
+    """The memory store's pause: at every point where a database would let others in, everybody else runs first."""
+    await asyncio.sleep(0)
+
+
+async def race(runners: Sequence[Any]) -> list[str]:
+    """All at once; per runner `done` or the refusal's slug, in the order given. Any exception but a refusal is an error of ours."""
+    outcomes = await asyncio.gather(*runners, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Rejected):
+            raise outcome
+    return [outcome.slug if isinstance(outcome, Rejected) else "done" for outcome in outcomes]
 
 
 @asynccontextmanager
@@ -56,83 +85,84 @@ async def migrated(service: Service, postgres_url: str, state: Path) -> AsyncIte
 
 @dataclass
 class House:
-    """One chain in one service."""
+    """One chain in one service. A service with more around it has a subclass; what that needs beside is given to `on`."""
 
     service: Service
     chain: UUID
     store: PostgresStore
     runtime: Runtime
-    engine: AsyncEngine
+    engines: dict[str, AsyncEngine]  # by the role that they connect as
     clock: WardClock
     bearers: Bearers
     app: FastAPI
     client: httpx.AsyncClient
-    topic: str = field(default_factory=lambda: f"erbium.t{secrets.token_hex(6)}.v1")
-    offset: int = 0
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, service: Service, urls: ServiceUrls, chain: UUID, *, at: datetime = A_MORNING) -> AsyncIterator["House"]:
+    async def on(cls, service: Service, urls: ServiceUrls, chain: UUID, *, at: datetime = A_MORNING, **more: Any) -> AsyncIterator[Self]:
         """Opens everything, closes everything."""
         clock = WardClock()
         clock.at = at
         async with contextlib.AsyncExitStack() as stack:
-            opened = await PostgresStore.open(service=service.name, api_url=urls.api, work_url=urls.work, clock=clock)
+            opened = await PostgresStore.open(service=service.package, api_url=urls.api, work_url=urls.work, clock=clock)
             store = await stack.enter_async_context(opened)
-            work, api = (create_async_engine(sqlalchemy_url(url)) for url in (urls.work, urls.api))
-            stack.push_async_callback(work.dispose)
-            stack.push_async_callback(api.dispose)
-            ids = WardIds(clock, secrets.randbits(64))
-            vault = Vault(store, SECRETS, clock=clock, ids=ids, owns_keys=service.owns_keys)
-            codec = Codec([decider.events for decider in service.deciders], service.heard)
-            runtime = Runtime(
-                service=service.name, store=store, clock=clock, ids=ids, codec=codec, vault=vault, publishes=service.publishes
-            )  # fmt: skip
+            engines = {role: create_async_engine(sqlalchemy_url(url)) for role, url in asdict(urls).items() if url is not None}
+            for engine in engines.values():
+                stack.push_async_callback(engine.dispose)
+            runtime = runtime_of(service, store, clock, seed=secrets.randbits(64))
             bearers = Bearers(clock)
-            app = create_app(service, runtime, api, bearers.verifier)
+            app = create_app(service, runtime, engines["api"], bearers.verifier)
             transport = httpx.ASGITransport(app=app)
             client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://service.test"))
-            yield cls(service, chain, store, runtime, work, clock, bearers, app, client)
+            yield cls(service, chain, store, runtime, engines, clock, bearers, app, client, **more)
 
     # --- what others say
 
     async def hear(self, name: str, /, **data: Any) -> UUID:
         """A message `erbium.<service>.<fact>` arrives, as intake would store it; the subscribers have not seen it yet."""
+        key = next(data[key] for key in ("patient_id", "device_id", "clinic_id") if key in data)
         message = Heard(
-            chain_id=self.chain, ordering_id=UUID(data.get("patient_id") or data["device_id"]), event_id=uuid4(), type=name,
+            chain_id=self.chain, ordering_id=UUID(str(key)), event_id=uuid4(), type=name,
             schema_version=1, origin=name.split(".")[1], clinic_id=None, subject_id=None, occurred_at=self.clock.now(),
             correlation_id=uuid4(), causation_id=None, actor=Actor(kind="staff", id="doctor-1"), traceparent=None,
-            raw=json.dumps(data).encode(), headers=(),
+            raw=json.dumps(data, default=str).encode(), headers=(),
         )  # fmt: skip
-        part = Slice(topic=self.topic, partition=0, expected=self.offset, next=self.offset + 1, heard=(message,))
-        await self.store.take_in(part)
-        self.offset += 1
+        await self.take_in(message.origin, message)
         return message.event_id
+
+    async def take_in(self, origin: str, *heard: Heard) -> None:
+        """The next slice of a service's topic, empty or not; screening gives a sign of life with each."""
+        topic = f"erbium.{origin}.v1"
+        at = (await self.store.positions(topic)).get(0, 0)
+        beat = self.clock.machine() if origin == "screening" else None
+        await self.store.take_in(Slice(topic=topic, partition=0, expected=at, next=at + 1, heard=heard, heartbeat_at=beat))
 
     # --- roles
 
     async def settled(self) -> None:
         """Waits until a reader may reach all that is committed: somebody else's open transaction holds readers back."""
-        async with asyncio.timeout(SETTLED_SECONDS_MAX), self.engine.connect() as connection:
+        async with asyncio.timeout(SETTLED_SECONDS_MAX), self.engines["work"].connect() as connection:
             last = (await connection.execute(NEWEST)).one_or_none()
             await connection.rollback()
             while last is not None and await self.store.end() < Cursor(*last):  # noqa: ASYNC110  # another process
                 await asyncio.sleep(0.01)
 
     async def follow(self) -> None:
-        """Every reaction and the erasure, then every projection, to the end of the log."""
-        erasing = [Erasing(self.runtime, self.service.erasure, frozenset(self.service.erased_by))]
-        await self._run([*erasing, *(Reacting(self.runtime, reaction) for reaction in self.service.reactions)])
-        await self._run([Projecting(self.runtime.codec, projection, self.engine) for projection in self.service.projections])
+        """Every reaction, then every projection, then the erasure, to the end of the log."""
+        await self.run(*(Reacting(self.runtime, reaction) for reaction in self.service.reactions))
+        await self.run(*(Projecting(self.runtime.codec, each, self.engines["work"]) for each in self.service.projections))
+        await self.run(Erasing(self.runtime, self.service.erasure, frozenset(self.service.erased_by)))
 
-    async def _run(self, effects: list[Any]) -> None:
-        await self.settled()
+    async def run(self, *effects: Effect) -> None:
+        """Each to the end of the log. Rows of no interest are passed at the second rest."""
         for effect in effects:
+            await self.settled()
             async with self.store.lease(effect.name) as lease:
                 assert lease is not None
-                follower = Follower(effect, lease, self.clock)
+                follower, rests = Follower(effect, lease, self.clock), 0
                 for _ in range(STEPS_MAX):
-                    if (await follower.step()).kind == "idle":
+                    rests += (await follower.step()).kind == "idle"
+                    if rests == 2:
                         break
                 assert not await lease.parked_keys(), f"{effect.name} parked something"
 
@@ -159,6 +189,6 @@ class House:
         headers = {**self.headers(**token), "Idempotency-Key": key or str(uuid4()), **extra}
         return await self.client.post(f"/v1{path}", json=body, headers=headers)
 
-    async def get(self, path: str, **query: Any) -> httpx.Response:
+    async def get(self, path: str, *, accept: str = "*/*", **query: Any) -> httpx.Response:
         """A question."""
-        return await self.client.get(f"/v1{path}", params=query, headers=self.headers())
+        return await self.client.get(f"/v1{path}", params=query, headers={**self.headers(), "Accept": accept})

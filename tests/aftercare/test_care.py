@@ -11,18 +11,16 @@ from hypothesis import strategies as st
 
 from aftercare.care.commands import CloseAdverseEvent, OpenCheckIn, PlanCare
 from aftercare.care.decide import AdverseEventNotKnown, BeforeTreatment, TreatmentNotKnown
-from aftercare.care.events import EVENTS, AdverseEventOpened, CarePlanCorrected, CarePlanIssued, CheckInAnswered, CheckInOpened
+from aftercare.care.events import AdverseEventOpened, CarePlanCorrected, CarePlanIssued, CheckInAnswered, CheckInOpened
 from aftercare.care.state import NotPlanned, UnderCare
-from aftercare.published import messages
 from aftercare.rules import LEVELS
-from erbium_kernel.codec import Codec
+from aftercare.wiring import SERVICE
 from erbium_kernel.decider import SetTimer
-from erbium_kernel.event import EventTable
 from erbium_kernel.execute import execute, state_of
 from erbium_kernel.log.memory import MemoryStore
-from erbium_kernel.runtime import Runtime
 from tests.aftercare.making import CARE, COMPLETED, EVENT_ID, NEXT_MORNING, PLAN, TREATED, after, answer
-from tests.kernel.ward import WardClock, cause, ward
+from tests.house import runtime_of
+from tests.kernel.ward import WardClock, cause
 
 DAY_1_DUE = datetime(2026, 4, 16, 7, tzinfo=UTC)  # 09:00 in Madrid, summer time
 CHAIN = UUID("00000000-0000-7000-8000-00000000c4a1")
@@ -176,16 +174,7 @@ def test_repeated_commands_yield_no_events(names: list[str]) -> None:
 async def test_raced() -> None:
     """Two answers with blisters race: one adverse event is open, no answer is lost."""
     clock = WardClock()
-    base = ward(MemoryStore(clock=clock), clock)
-    runtime = Runtime(
-        service="aftercare",
-        store=base.store,
-        clock=clock,
-        ids=base.ids,
-        vault=base.vault,
-        codec=Codec([EVENTS], EventTable()),
-        publishes=messages,
-    )
+    runtime = runtime_of(SERVICE, MemoryStore(clock=clock), clock)
     stream_id = TREATED.treatment_id
     await execute(runtime, CHAIN, CARE, stream_id, PLAN, cause=cause(runtime))
     both = [answer(blisters=True), answer(adverse_event_id=uuid4(), blisters=True, pain_0_to_10=5)]

@@ -2,18 +2,12 @@
 
 from typing import Any
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import create_async_engine
-
 from aftercare.heard import COMPLETED, ENDED, ERASED, REGISTERED
 from aftercare.http import examples
-from aftercare.wiring import SERVICE
-from erbium_kernel.migrating import sqlalchemy_url
 from tests.aftercare.making import NEXT_MORNING
 from tests.house import House
 from tests.kernel.http.every_endpoint import every_endpoint
+from tests.stored_events import check_migrations_add_up, check_rebuilt_is_the_same
 
 PATIENT, TREATMENT = examples.PATIENT_ID, examples.TREATMENT_ID
 ZONE = {"zone": "face", "mtz_count": 136_000, "energy_j": 5440.0, "coverage_percent": 22.9, "area_cm2": 300.0}
@@ -78,40 +72,12 @@ async def test_rebuilt_tables_are_the_same(house: House) -> None:
     await treated(house)
     await house.post(f"/treatments/{TREATMENT}/check-in-answers", {**examples.ANSWERS, "words": None})
     await house.follow()
-    tables = [table for projection in SERVICE.projections for table in projection.tables]
-
-    async def rows() -> list[list[tuple[Any, ...]]]:
-        async with house.engine.begin() as connection:
-            await connection.execute(text("SELECT set_config('app.chain', :chain, true)"), {"chain": str(house.chain)})
-            found = [(await connection.execute(select(table).order_by(*table.primary_key))).all() for table in tables]
-        return [[tuple(row) for row in one] for one in found]
-
-    before = await rows()
-    assert all(before)
-    async with house.engine.begin() as connection:
-        for table in tables:
-            await connection.execute(text(f"TRUNCATE {table.name}"))
-        await connection.execute(
-            text("DELETE FROM checkpoints WHERE subscriber = ANY(:names)"), {"names": [p.name for p in SERVICE.projections]}
-        )
-    await house.follow()
-    assert await rows() == before
+    await check_rebuilt_is_the_same(house)
 
 
-async def test_schema_is_the_sum_of_the_migrations(aftercare_urls: Any) -> None:
+async def test_schema_is_the_sum_of_the_migrations(house: House) -> None:
     """What the migrations have made is what the projections declare."""
-    ours = frozenset(SERVICE.metadata.tables)
-
-    def compare(connection: Any) -> list[Any]:
-        options = {"include_name": lambda name, kind, _: kind != "table" or name in ours}
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), SERVICE.metadata))
-
-    engine = create_async_engine(sqlalchemy_url(aftercare_urls.owner))
-    try:
-        async with engine.connect() as connection:
-            assert await connection.run_sync(compare) == []
-    finally:
-        await engine.dispose()
+    await check_migrations_add_up(house)
 
 
 async def test_every_endpoint(house: House) -> None:

@@ -28,7 +28,7 @@ from device_telemetry.treatment.commands import (
 )
 from device_telemetry.treatment.events import Breach, FinalSeq
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import Heartbeat
+from erbium_kernel.log_records import Heartbeat
 from tests.device_telemetry.making import (
     AREAS,
     BINDING,

@@ -13,7 +13,7 @@ from device_telemetry.frames.consumer import FramesConsumer
 from device_telemetry.projections.frame_tables import METADATA
 from device_telemetry.wiring import SERVICE
 from erbium_kernel.migrating import VERSION_TABLE
-from erbium_kernel.ports import Outgoing
+from erbium_kernel.topic_port import Outgoing
 from tests.device_telemetry.making import frame
 from tests.device_telemetry.room import Room
 

@@ -9,8 +9,8 @@ from erbium_kernel.errors import KeyReused, NotFound, PersonErased, Rejected, St
 from erbium_kernel.event import Cursor
 from erbium_kernel.execute import AnswerRequest, execute, state_of
 from erbium_kernel.log.memory import MemoryStore
+from erbium_kernel.log_records import AnswerKey, MoveCheckpoint
 from erbium_kernel.personal import Personal, Redacted, Sealed
-from erbium_kernel.ports import AnswerKey, MoveCheckpoint
 from erbium_kernel.runtime import Runtime
 from tests.kernel.ward import BED, BedIsTaken, BedTaken, LeaveBed, RoomIsTaken, TakeBed, WardClock, cause, ward
 

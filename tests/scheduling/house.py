@@ -24,8 +24,8 @@ from erbium_kernel.fire import Timers
 from erbium_kernel.follow import Follower
 from erbium_kernel.http.app import create_app
 from erbium_kernel.log.postgres import PostgresStore
+from erbium_kernel.log_records import Heard, Slice
 from erbium_kernel.migrating import sqlalchemy_url
-from erbium_kernel.ports import Heard, Slice
 from erbium_kernel.projecting import Projecting
 from erbium_kernel.reacting import Reacting
 from erbium_kernel.runtime import Runtime

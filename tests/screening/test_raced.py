@@ -8,7 +8,7 @@ import pytest
 
 from erbium_kernel.decider import Decider
 from erbium_kernel.execute import AnswerRequest, execute
-from erbium_kernel.ports import AnswerKey
+from erbium_kernel.log_records import AnswerKey
 from screening.facts import Plan, When
 from screening.patient import commands as c
 from screening.patient.refusals import SeedWindow

@@ -9,8 +9,8 @@ import msgspec
 
 from erbium_kernel.errors import Undecodable
 from erbium_kernel.event import EventTable, Stored
+from erbium_kernel.log_records import Row
 from erbium_kernel.personal import Personal, PersonalData, Redacted, Sealed
-from erbium_kernel.ports import Row
 
 seal_one = Callable[[Personal], Sealed]
 open_one = Callable[[Sealed], PersonalData]

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from erbium_kernel.clock import SystemClock
 from erbium_kernel.errors import Rejected, Unavailable
 from erbium_kernel.log.postgres import PostgresStore
+from erbium_kernel.log_records import ParkedKey, Row
 from erbium_kernel.migrating import head, migrate, sqlalchemy_url
 from erbium_kernel.observing.serving import PortTaken
-from erbium_kernel.ports import ParkedKey, Row
 from erbium_kernel.rebuild import RebuildStuck, Rebuilt, TableInUse, rebuild, rebuild_live
 from erbium_kernel.running import codec_of
 from erbium_kernel.service import Service

@@ -9,8 +9,8 @@ from erbium_kernel.codec import never_seal, opened, personal_values, seal_one
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import AlreadyAnswered, GuardRefused, KeyReused, Rejected, Stale, StreamFull, VersionConflict
 from erbium_kernel.event import Actor, Envelope, message_id
+from erbium_kernel.log_records import AfterAppend, Answer, AnswerKey, Append, Loaded, NewEvent
 from erbium_kernel.personal import Personal
-from erbium_kernel.ports import AfterAppend, Answer, AnswerKey, Append, Loaded, NewEvent
 from erbium_kernel.runtime import Runtime
 
 C = TypeVar("C")

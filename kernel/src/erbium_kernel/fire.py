@@ -10,8 +10,8 @@ import structlog
 from erbium_kernel.errors import LostLease, Rejected, Unavailable, VersionConflict
 from erbium_kernel.event import Actor
 from erbium_kernel.execute import Cause, execute
+from erbium_kernel.log_records import TimerFired
 from erbium_kernel.observing import metrics
-from erbium_kernel.ports import TimerFired
 from erbium_kernel.progress import IDLE, WORKED, Progress
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.subscribing import Due, TimerTable

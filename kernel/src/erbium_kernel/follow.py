@@ -10,7 +10,8 @@ import structlog
 
 from erbium_kernel.errors import LostLease, NotHereYet, Unavailable, Undecodable, VersionConflict
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import Clock, Lease, MoveCheckpoint, Park, ParkedRowDone, Row
+from erbium_kernel.log_records import MoveCheckpoint, Park, ParkedRowDone, Row
+from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 from erbium_kernel.trying_again import TryingAgain
 from erbium_kernel.whereabouts import reason_of

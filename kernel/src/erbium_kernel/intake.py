@@ -5,10 +5,11 @@ from itertools import groupby
 from typing import Final
 
 from erbium_kernel.errors import LostLease, Unavailable
+from erbium_kernel.log_records import Heard, Key, Slice, Unreadable
 from erbium_kernel.message import KEYS_TOPIC, heard, heartbeat_at, key_heard
-from erbium_kernel.ports import Heard, Inlet, Key, OffsetGone, Received, Slice, Unreadable
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 from erbium_kernel.runtime import Runtime
+from erbium_kernel.topic_port import Inlet, OffsetGone, Received
 
 POLL_RECORDS_MAX: Final = 500
 POLL_WAIT_SECONDS: Final = 0.2

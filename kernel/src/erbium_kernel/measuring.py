@@ -13,10 +13,11 @@ from sqlalchemy.pool import QueuePool
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.event import Cursor
 from erbium_kernel.observing import metrics
-from erbium_kernel.ports import Clock, Inlet, Store
+from erbium_kernel.ports import Clock, Store
 from erbium_kernel.progress import IDLE, Progress
 from erbium_kernel.projecting import transaction
 from erbium_kernel.relay import SUBSCRIBER
+from erbium_kernel.topic_port import Inlet
 
 LAG_EVENTS_COUNTED_MAX = 10_000
 INTAKE_LAG_SECONDS = 5.0

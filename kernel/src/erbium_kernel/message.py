@@ -11,7 +11,8 @@ from typing import Final
 from uuid import UUID
 
 from erbium_kernel.event import Actor, Envelope, Message, message_id
-from erbium_kernel.ports import Heard, Key, Outgoing, Received, Unreadable
+from erbium_kernel.log_records import Heard, Key, Unreadable
+from erbium_kernel.topic_port import Outgoing, Received
 
 KEYS_TOPIC: Final = "erbium.screening.keys.v1"
 HEARTBEAT_KEY: Final = b"heartbeat"

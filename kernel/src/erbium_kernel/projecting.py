@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from erbium_kernel.codec import Codec
 from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import Lease, MoveCheckpoint, ParkedRowDone, Row
+from erbium_kernel.log.append import MOVE_CHECKPOINT, move_arguments
+from erbium_kernel.log_records import MoveCheckpoint, ParkedRowDone, Row
+from erbium_kernel.ports import Lease
 from erbium_kernel.subscribing import Projection
 
 ROWS_PER_TRANSACTION_MAX = 200
@@ -24,14 +26,6 @@ TRANSACTION_SECONDS_MAX = 90.0  # above the server's own transaction_timeout, wh
 AWAY = ("08", "53", "57P", "40", "55P03")
 
 _SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
-_MOVE = text(
-    "UPDATE checkpoints SET epoch = :epoch, tx = CAST(CAST(:tx AS text) AS xid8), position = :position, moved_at = clock_timestamp() "
-    "WHERE subscriber = :subscriber AND (epoch, tx, position) = (:was_epoch, CAST(CAST(:was_tx AS text) AS xid8), :was_position)"
-)
-_START = text(
-    "INSERT INTO checkpoints (subscriber, epoch, tx, position) VALUES (:subscriber, :epoch, CAST(CAST(:tx AS text) AS xid8), :position) "
-    "ON CONFLICT (subscriber) DO NOTHING"
-)
 
 
 class Projecting:
@@ -76,12 +70,7 @@ async def set_chain(connection: AsyncConnection, chain_id: UUID) -> None:
 
 async def move_checkpoint(connection: AsyncConnection, move: MoveCheckpoint) -> None:
     """Compare-and-set inside the caller's transaction. Raises: LostLease."""
-    place = {"subscriber": move.subscriber, "epoch": move.to.epoch, "tx": str(move.to.tx), "position": move.to.position}
-    was = {"was_epoch": move.expected.epoch, "was_tx": str(move.expected.tx), "was_position": move.expected.position}
-    moved = await connection.execute(_MOVE, place | was)
-    if moved.rowcount == 0 and move.expected == Cursor():
-        moved = await connection.execute(_START, place)
-    if moved.rowcount != 1:
+    if not (await connection.exec_driver_sql(MOVE_CHECKPOINT, move_arguments(move))).scalar_one():
         raise LostLease(f"{move.subscriber} is no longer at {move.expected}")
 
 

@@ -8,8 +8,9 @@ import structlog
 from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor, Cursor
 from erbium_kernel.execute import Cause, execute
+from erbium_kernel.log_records import AfterAppend, MoveCheckpoint, ParkedRowDone, Row
 from erbium_kernel.observing import metrics
-from erbium_kernel.ports import AfterAppend, Lease, MoveCheckpoint, ParkedRowDone, Row
+from erbium_kernel.ports import Lease
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.subscribing import Reaction
 

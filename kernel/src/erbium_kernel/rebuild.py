@@ -79,16 +79,17 @@ async def empty(engine: AsyncEngine, projection: Projection) -> None:
     names = ", ".join(f'"{table.name}"' for table in projection.tables)
     async with transaction(engine) as connection:
         await connection.execute(text(f"TRUNCATE {names}"))
-        await _forget_parked(connection, projection.name)
-        await connection.execute(text("DELETE FROM checkpoints WHERE subscriber = :name"), {"name": projection.name})
+        await forget(connection, projection.name)
 
 
-async def _forget_parked(connection: AsyncConnection, name: str) -> None:
+async def forget(connection: AsyncConnection, name: str) -> None:
+    """The subscriber begins again: its checkpoint and its parked keys are gone when the transaction commits, its skips stay."""
     chains = await connection.execute(text("SELECT DISTINCT chain_id FROM parked_keys WHERE subscriber = :name"), {"name": name})
     for (chain_id,) in chains.all():
         await set_chain(connection, chain_id)
         await connection.execute(text("DELETE FROM parked_rows WHERE subscriber = :name"), {"name": name})
         await connection.execute(text("DELETE FROM parked_keys WHERE subscriber = :name"), {"name": name})
+    await connection.execute(text("DELETE FROM checkpoints WHERE subscriber = :name"), {"name": name})
 
 
 @asynccontextmanager

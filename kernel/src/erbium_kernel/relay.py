@@ -9,10 +9,12 @@ import structlog
 
 from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.event import Cursor
+from erbium_kernel.log_records import Park, ParkedRowDone, Row
 from erbium_kernel.message import heartbeat, key_record, ordering_key, outgoing
-from erbium_kernel.ports import Lease, Outgoing, Outlet, Park, ParkedRowDone, Row
+from erbium_kernel.ports import Lease
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 from erbium_kernel.runtime import Runtime
+from erbium_kernel.topic_port import Outgoing, Outlet
 from erbium_kernel.whereabouts import reason_of
 
 SUBSCRIBER: Final = "relay"

@@ -13,9 +13,10 @@ from erbium_kernel.codec import Codec
 from erbium_kernel.driver import Wake
 from erbium_kernel.errors import VersionConflict
 from erbium_kernel.log.postgres import PostgresStore
+from erbium_kernel.log_records import Append, Slice, TakenIn
 from erbium_kernel.migrating import sqlalchemy_url
 from erbium_kernel.observing import metrics
-from erbium_kernel.ports import Append, Slice, Store, TakenIn
+from erbium_kernel.ports import Store
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.service import Service
 from erbium_kernel.settings import Settings

@@ -14,8 +14,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from erbium_kernel.errors import KeyNotHere, PersonErased, Unavailable
+from erbium_kernel.log_records import Key
 from erbium_kernel.personal import Personal, PersonalData, Redacted, Sealed
-from erbium_kernel.ports import Clock, Ids, Key, Store
+from erbium_kernel.ports import Clock, Ids, Store
 
 log = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""Before a process serves: is the schema the one this code needs, and does the database really keep the chains apart?"""
+"""Before a process serves: is the schema what this code needs, are the chains kept apart, does the log's order belong to this cluster?"""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +16,10 @@ _OPEN_TABLES = text(
     "AND has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE') AND NOT (c.relrowsecurity AND c.relforcerowsecurity) "
     "ORDER BY c.relname"
 )
+# A row that can be seen has committed, so its transaction id lies before the snapshot's end, unless another cluster gave it.
+# `api` sees no row of the log without a chain, but it sees where subscribers stand: places of rows all the same.
+_BEYOND = "EXISTS (SELECT FROM {} WHERE epoch = (SELECT epoch FROM installation) AND tx >= pg_snapshot_xmax(pg_current_snapshot()))"
+_FROM_ANOTHER_CLUSTER = text(f"SELECT {_BEYOND.format('log')} OR {_BEYOND.format('checkpoints')}")  # constants
 
 
 class Unfit(RuntimeError):
@@ -50,8 +54,21 @@ async def check_isolation(engine: AsyncEngine) -> str | None:
     return None
 
 
+async def check_epoch(engine: AsyncEngine, service: str) -> str | None:
+    """None if the current epoch's transaction ids are this cluster's, else a sentence. Raises: Unavailable.
+
+    Why: new rows would get lower ids than those already there, and every reader would pass over them in silence.
+    """
+    async with transaction(engine) as connection:
+        foreign = (await connection.execute(_FROM_ANOTHER_CLUSTER)).scalar_one()
+    if not foreign:
+        return None
+    how = "while all its processes are stopped, run `UPDATE installation SET epoch = epoch + 1` in it as its owner, then start them"
+    return f"The database of {service} was restored into another cluster, where transaction ids start again: {how}."
+
+
 async def verify(engine: AsyncEngine, service: str) -> None:
     """Raises: Unfit with a sentence; Unavailable."""
-    for sentence in (await check_revision(engine, service), await check_isolation(engine)):
-        if sentence:
-            raise Unfit(sentence)
+    sentence = await check_revision(engine, service) or await check_isolation(engine) or await check_epoch(engine, service)
+    if sentence:
+        raise Unfit(sentence)

@@ -12,8 +12,9 @@ from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor, Envelope, EventTable, Stored
 from erbium_kernel.execute import Cause, execute, state_of
 from erbium_kernel.follow import ATTEMPTS_MAX, Follower
+from erbium_kernel.log_records import Heard, Slice
 from erbium_kernel.personal import Personal, PersonalData
-from erbium_kernel.ports import Heard, Slice, Store
+from erbium_kernel.ports import Store
 from erbium_kernel.progress import Progress
 from erbium_kernel.reacting import Reacting
 from erbium_kernel.runtime import Runtime

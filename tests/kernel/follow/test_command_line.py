@@ -6,6 +6,8 @@ from erbium_kernel.command_line import run
 from erbium_kernel.service import Service
 from tests.kernel.follow.ward_service import ward_service
 
+SOME_ID = "00000000-0000-7000-8000-00000000c4a1"
+
 
 @pytest.fixture
 def service() -> Service:
@@ -27,14 +29,22 @@ def exit_code(service: Service, *arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-@pytest.mark.parametrize("command", [[], ["api"], ["work"], ["all"], ["migrate"], ["rebuild"], ["parked"], ["parked", "skip"]])
+@pytest.mark.parametrize(
+    "command", [[], ["api"], ["work"], ["all"], ["migrate"], ["rebuild"], ["parked"], ["parked", "skip"], ["parked", "retry"]]
+)
 def test_help(service: Service, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Every command explains itself, exit codes included."""
     assert exit_code(service, *command, "--help") == 0
     assert "exit codes" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["parked"], ["rebuild"], ["nonsense"], ["parked", "inspect", "ward.beds", "no-uuid", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["parked"], ["rebuild"], ["nonsense"], ["parked", "inspect", "ward.beds", "no-uuid", "x"], ["parked", "retry", "ward.beds"],
+        ["parked", "skip", "ward.beds", SOME_ID, SOME_ID, "--by", "ops-1", "--reason", "which event?"],
+    ],
+)  # fmt: skip
 def test_wrong_usage(service: Service, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Wrong usage ends with 2 and shows how it goes."""
     assert exit_code(service, *arguments) == 2
@@ -48,6 +58,7 @@ def test_wrong_usage(service: Service, arguments: list[str], capsys: pytest.Capt
         (["migrate"], ["DATABASE_OWNER_URL"]),
         (["rebuild", "beds"], ["DATABASE_WORK_URL"]),
         (["parked", "list"], ["DATABASE_WORK_URL"]),
+        (["parked", "retry", "ward.beds", SOME_ID, SOME_ID], ["DATABASE_WORK_URL"]),
     ],
 )
 def test_missing_settings(service: Service, arguments: list[str], named: list[str], capsys: pytest.CaptureFixture[str]) -> None:

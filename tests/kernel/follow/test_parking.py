@@ -6,7 +6,7 @@ import pytest
 
 from erbium_kernel.errors import NotFound
 from erbium_kernel.follow import ATTEMPTS_MAX
-from erbium_kernel.ports import ParkedKey
+from erbium_kernel.log_records import ParkedKey
 from erbium_kernel.runtime import Runtime
 from tests.kernel.follow.kitchen import CHAIN, Kitchen, announce, follow, follow_patiently, meals_of, take_bed
 from tests.kernel.ward import WardClock
@@ -19,8 +19,11 @@ async def the_parked_key(runtime: Runtime) -> ParkedKey:
 
 
 async def skip(runtime: Runtime, key: ParkedKey) -> UUID:
-    """An operator skips the first row of the key."""
-    return await runtime.store.skip_parked(key.subscriber, key.chain_id, key.ordering_id, "ops-1", "known")
+    """An operator looks at the key and skips its first row; returns the event's id."""
+    first, *_ = await runtime.store.parked_detail(key.subscriber, key.chain_id, key.ordering_id)
+    event_id = first.envelope.event_id
+    await runtime.store.skip_parked(key.subscriber, key.chain_id, key.ordering_id, event_id, "ops-1", "known")
+    return event_id
 
 
 async def test_poison_parks_one_patient(runtime: Runtime, kitchen: Kitchen) -> None:
@@ -86,9 +89,9 @@ async def test_the_only_row_skipped(runtime: Runtime, kitchen: Kitchen) -> None:
     await follow(runtime, kitchen)
     kitchen.burns.clear()
     key = await the_parked_key(runtime)
-    await skip(runtime, key)
+    skipped = await skip(runtime, key)
     with pytest.raises(NotFound):
-        await skip(runtime, key)
+        await runtime.store.skip_parked(key.subscriber, key.chain_id, key.ordering_id, skipped, "ops-1", "known")
     bed = await take_bed(runtime, anna)
     await follow(runtime, kitchen)
     assert await meals_of(runtime, kitchen, anna) == (bed,)

@@ -120,12 +120,40 @@ async def test_parked_on_the_command_line(ward: Ward, monkeypatch: pytest.Monkey
     assert "Bug at here.py:1" in (await told("list"))[1]
     (shown,) = answers((await told("inspect", *key, "--json"))[1])
     assert (shown["type"], shown["event_id"]) == ("bed-taken", event_id)
-    skip = ("skip", *key, "--by", "ops-1", "--reason", "known")
-    assert await told(*skip) == (0, f"Skipped {event_id}; what waited behind it is released.\n")
-    for gone in (skip, ("inspect", *key)):
+    assert event_id in (await told("inspect", *key))[1]
+    skip = ("skip", *key, "--by", "ops-1", "--reason", "known", "--event")
+    code, sentence = await told(*skip, str(patient))
+    assert (code, sentence.count("\n")) == (1, 1)
+    assert f"{event_id} is: look at that one" in sentence
+    assert await told(*skip, event_id) == (0, f"Skipped {event_id}; what waited behind it is released.\n")
+    for gone in ((*skip, event_id), ("inspect", *key), ("retry", *key)):
         code, sentence = await told(*gone)
         assert (code, sentence.count("\n")) == (1, 1)
+        assert "`parked list` shows what is" in sentence
     assert await told("list") == (0, f"Nothing is parked in {ward.name}.\n")
+
+
+async def test_retried_on_the_command_line(ward: Ward, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once the fault is mended an operator releases the key, and a worker works it off from its first row on."""
+    for name, value in ward.environment.items():
+        monkeypatch.setenv(name, value)
+    patients = await ward.take_beds(2)
+    for patient in patients:
+        await park(ward, patient)
+        retry = ["parked", "retry", "ward.beds", str(CHAIN), str(patient)] + (["--json"] if patient == patients[1] else [])
+        assert await obeyed(ward.service, parser(ward.service).parse_args(retry)) == 0
+    sentence, answer = capsys.readouterr().out.splitlines()
+    assert sentence == f"{patients[0]} is released: its rows are tried again, oldest first."
+    assert answers(answer) == [{"released": str(patients[1])}]
+    async with ward.running("work") as process:
+        await ward.followed_everywhere(patients)
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                assert await obeyed(ward.service, parser(ward.service).parse_args(["parked", "list"])) == 0
+                if "Nothing is parked" in capsys.readouterr().out:
+                    break
+                await asyncio.sleep(POLL_SECONDS)
+        assert await stopped(process, signal.SIGTERM) == 0
 
 
 async def test_health_and_metrics(ward: Ward) -> None:
@@ -199,3 +227,27 @@ async def test_a_port_that_is_taken(ward: Ward) -> None:
         code, _, err = await ward.command("work", ERBIUM_METRICS_PORT=str(taken.getsockname()[1]))
     assert (code, err.count("\n")) == (1, 1)
     assert "cannot be listened on" in err
+
+
+async def test_restored_into_another_cluster(ward: Ward, postgres_url: str) -> None:
+    """Where transaction ids have started again nothing is served until the epoch is raised as the sentence says; then all goes on."""
+    await ward.take_beds(1)
+    async with ward.running("work") as process:
+        await ward.followed_everywhere(await ward.take_beds(1))
+        assert await stopped(process, signal.SIGTERM) == 0
+    admin = await asyncpg.connect(f"{postgres_url.rpartition('/')[0]}/{ward.urls.work.rpartition('/')[2]}")
+    owner = await asyncpg.connect(ward.urls.owner)
+    try:
+        for table in ("log", "keys", "checkpoints", "parked_rows", "heartbeats"):
+            await admin.execute(f"UPDATE {table} SET tx = (tx::text::bigint + 1000000000)::text::xid8")
+        for kind in ("work", "api", "all"):
+            code, _, err = await ward.command(kind)
+            assert (code, err.count("\n")) == (1, 1)
+            assert "was restored into another cluster" in err
+        await owner.execute(err.split("`")[1])
+    finally:
+        await admin.close()
+        await owner.close()
+    async with ward.running("all") as process:
+        await ward.followed_everywhere(await ward.take_beds(1))
+        assert await stopped(process, signal.SIGTERM) == 0

@@ -12,9 +12,9 @@ from erbium import provision
 from erbium_kernel.errors import LostLease
 from erbium_kernel.event import Cursor
 from erbium_kernel.follow import ATTEMPTS_MAX, Follower
-from erbium_kernel.ports import MoveCheckpoint
+from erbium_kernel.log_records import MoveCheckpoint
 from erbium_kernel.projecting import ROWS_PER_TRANSACTION_MAX, Projecting, move_checkpoint, transaction
-from erbium_kernel.rebuild import Rebuilt, TableInUse, rebuild_live
+from erbium_kernel.rebuild import Rebuilt, TableInUse, forget, rebuild_live
 from tests.kernel.follow.board import BEDS, Hall, make_read_tables
 from tests.kernel.follow.kitchen import follow as follow_kitchen
 from tests.kernel.follow.kitchen import meals_of, take_bed
@@ -103,7 +103,7 @@ async def test_skip_releases_in_order(hall: Hall, chain: UUID) -> None:
     beds = [await take_bed(hall.runtime, anna, chain) for _ in range(3)]
     await hall.follow()
     hall.board.burns.clear()
-    assert await hall.store.skip_parked(NAME, chain, anna, "ops-1", "known") == beds[0]
+    await hall.store.skip_parked(NAME, chain, anna, beds[0], "ops-1", "known")
     await hall.follow()
     assert await hall.rows(chain) == {(bed, anna) for bed in beds[1:]}
     await hall.rebuild()
@@ -197,6 +197,29 @@ async def test_the_first_move_of_all(hall: Hall) -> None:
     assert (await hall.store.checkpoints())[name] == Cursor(1, 2, 3)
 
 
+async def test_a_move_that_races_with_a_rebuild(hall: Hall) -> None:
+    """A worker whose move meets a rebuild that has not committed yet has lost its place, whichever way it moves: nothing is passed over."""
+    name = f"ward.{uuid4()}"
+    at, to = Cursor(1, 2, 3), Cursor(1, 2, 4)
+
+    async def moved_with_the_rows() -> None:
+        async with transaction(hall.engine) as connection:
+            await move_checkpoint(connection, MoveCheckpoint(name, at, to))
+
+    async with hall.store.lease(name) as lease:
+        assert lease is not None
+        for move in (lambda: lease.move(at, to), moved_with_the_rows):
+            await lease.move(Cursor(), at)
+            async with transaction(hall.engine) as rebuilding:
+                await forget(rebuilding, name)
+                moving = asyncio.create_task(move())
+                await asyncio.sleep(0.2)
+                assert not moving.done()
+            with pytest.raises(LostLease):
+                await moving
+            assert await lease.checkpoint() == Cursor()
+
+
 async def test_a_cut_connection_is_no_poison(hall: Hall, database: Database, chain: UUID) -> None:
     """A connection that dies in the midst of a batch parks nothing; the batch is applied again whole."""
     patient = uuid4()
@@ -226,7 +249,7 @@ async def test_reactions_on_the_real_log(hall: Hall, chain: UUID) -> None:
     await follow_kitchen(hall.runtime, kitchen)
     assert await meals_of(hall.runtime, kitchen, bert, chain) == (beds[1],)
     kitchen.burns.clear()
-    await hall.store.skip_parked(kitchen.reaction.name, chain, anna, "ops-1", "known")
+    await hall.store.skip_parked(kitchen.reaction.name, chain, anna, beds[0], "ops-1", "known")
     beds.append(await take_bed(hall.runtime, anna, chain))
     await hall.settled()
     await follow_kitchen(hall.runtime, kitchen)

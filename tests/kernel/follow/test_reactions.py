@@ -11,7 +11,8 @@ from erbium_kernel.errors import Unavailable
 from erbium_kernel.event import Cursor
 from erbium_kernel.follow import Follower
 from erbium_kernel.log.memory import MemoryStore
-from erbium_kernel.ports import Lease, MoveCheckpoint, ParkedRowDone, Row
+from erbium_kernel.log_records import MoveCheckpoint, ParkedRowDone, Row
+from erbium_kernel.ports import Lease
 from erbium_kernel.reacting import PATIENCE_SECONDS, Reacting
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.trying_again import TRY_AGAIN_SECONDS_MAX

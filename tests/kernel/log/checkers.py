@@ -14,7 +14,7 @@ from erbium_kernel.decider import Claim, Release
 from erbium_kernel.errors import VersionConflict
 from erbium_kernel.event import Cursor
 from erbium_kernel.log.append import APPEND, arguments
-from erbium_kernel.ports import Append, Row
+from erbium_kernel.log_records import Append, Row
 from tests.kernel.log.grounds import PostgresGround
 from tests.kernel.log.making import START, a_command, a_message, a_persons_key, a_slice, a_stream
 from tests.kernel.log.reading import PAGE_ROWS, eventually

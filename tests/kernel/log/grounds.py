@@ -9,10 +9,16 @@ from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import asyncpg
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.log.postgres import PostgresStore
-from erbium_kernel.ports import Append, Store
+from erbium_kernel.log_records import Append
+from erbium_kernel.migrating import sqlalchemy_url
+from erbium_kernel.ports import Store
+from erbium_kernel.projecting import transaction
+from erbium_kernel.rebuild import forget
 from tests.kernel.log.making import HandClock, a_command, a_stream
 from tests.kernel.log.reading import PATIENCE_SECONDS
 
@@ -61,6 +67,10 @@ class Ground(Protocol):
 
     async def cut_lease(self, subscriber: str) -> None:
         """The connection that holds this lease dies."""
+        ...
+
+    async def forget(self, subscriber: str) -> None:
+        """What a rebuild does to a subscriber: it begins again, its parked keys forgotten."""
         ...
 
     async def unreadable(self, topic: str) -> list[dict[str, Any]]:
@@ -161,6 +171,10 @@ class MemoryGround:
         """See `Ground.cut_lease`."""
         self.memory.cut_lease(subscriber)
 
+    async def forget(self, subscriber: str) -> None:
+        """See `Ground.forget`."""
+        await self.memory.reset_checkpoint(subscriber)
+
     async def unreadable(self, topic: str) -> list[dict[str, Any]]:
         """See `Ground.unreadable`."""
         found = [(place, record) for place, record in self.memory.tables.unreadable.items() if place[0] == topic]
@@ -213,6 +227,7 @@ class PostgresGround:
     store: Store
     other: Store
     admin_url: str
+    work_url: str
     admin: "asyncpg.Connection[Any]"
     patience_seconds: float = PATIENCE_SECONDS
 
@@ -227,7 +242,7 @@ class PostgresGround:
             stores = [await PostgresStore.open(service=SERVICE, api_url=urls.api, work_url=urls.work, clock=clock) for _ in range(2)]
             for store in stores:
                 stack.push_async_callback(store.close)
-            yield cls(clock, stores[0], stores[1], urls.admin, admin)
+            yield cls(clock, stores[0], stores[1], urls.admin, urls.work, admin)
 
     @asynccontextmanager
     async def hold(self, chain_id: UUID) -> AsyncIterator[Held]:
@@ -258,6 +273,12 @@ class PostgresGround:
             f"{SERVICE}.{subscriber}",
         )
         assert found == 1
+
+    async def forget(self, subscriber: str) -> None:
+        """See `Ground.forget`."""
+        engine = create_async_engine(sqlalchemy_url(self.work_url), poolclass=NullPool)
+        async with transaction(engine) as connection:
+            await forget(connection, subscriber)
 
     async def unreadable(self, topic: str) -> list[dict[str, Any]]:
         """See `Ground.unreadable`."""

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from erbium_kernel.event import Actor, Cursor
-from erbium_kernel.ports import Answer, AnswerKey, Append, Heard, Key, NewEvent, Park, Row, Slice
+from erbium_kernel.log_records import Answer, AnswerKey, Append, Heard, Key, NewEvent, Park, Row, Slice
 
 NURSE = Actor(kind="staff", id="nurse-17")
 

@@ -6,7 +6,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import Lease, Row
+from erbium_kernel.log_records import Row
+from erbium_kernel.ports import Lease
 from tests.kernel.log.making import START
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from erbium_kernel.decider import Claim, SetTimer, TakeName
 from erbium_kernel.errors import Unavailable, VersionConflict
 from erbium_kernel.event import Cursor
 from erbium_kernel.log.memory import MemoryStore
-from erbium_kernel.ports import Append, MoveCheckpoint
+from erbium_kernel.log_records import Append, MoveCheckpoint
 from tests.kernel.log.grounds import Gate, MemoryGround, MemoryHeld
 from tests.kernel.log.making import START, HandClock, a_command, a_key, a_persons_key, a_slice, a_stream, an_answer
 

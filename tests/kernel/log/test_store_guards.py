@@ -7,7 +7,8 @@ import pytest
 
 from erbium_kernel.decider import Claim, FreeName, Release, SetTimer, TakeName
 from erbium_kernel.errors import AlreadyAnswered, GuardRefused
-from erbium_kernel.ports import Append, Store
+from erbium_kernel.log_records import Append
+from erbium_kernel.ports import Store
 from tests.kernel.log.grounds import Ground
 from tests.kernel.log.making import a_command, a_key, a_stream, an_answer
 from tests.kernel.log.racing import outcomes

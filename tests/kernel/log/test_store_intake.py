@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from erbium_kernel.errors import LostLease
-from erbium_kernel.ports import Store, TakenIn, Unreadable
+from erbium_kernel.log_records import TakenIn, Unreadable
+from erbium_kernel.ports import Store
 from tests.kernel.log.grounds import Ground
 from tests.kernel.log.making import START, a_command, a_message, a_persons_key, a_slice, a_stream
 from tests.kernel.log.racing import outcomes

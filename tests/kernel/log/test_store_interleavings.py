@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from erbium_kernel.errors import VersionConflict
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import Row
+from erbium_kernel.log_records import Row
 from tests.kernel.log.grounds import Ground, Held
 from tests.kernel.log.making import START, a_command, a_message, a_slice, a_stream
 from tests.kernel.log.reading import eventually

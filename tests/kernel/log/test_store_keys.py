@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import Key, Store
+from erbium_kernel.log_records import Key
+from erbium_kernel.ports import Store
 from tests.kernel.log.grounds import Ground
 from tests.kernel.log.making import START, a_persons_key, a_slice
 from tests.kernel.log.racing import outcomes

@@ -7,7 +7,8 @@ import pytest
 
 from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import MoveCheckpoint, Store
+from erbium_kernel.log_records import MoveCheckpoint
+from erbium_kernel.ports import Store
 from tests.kernel.log.grounds import Ground
 from tests.kernel.log.making import START, a_command, a_message, a_slice, a_stream
 from tests.kernel.log.racing import outcomes
@@ -233,12 +234,12 @@ async def test_of_two_workers_with_one_checkpoint_exactly_one_has_an_effect(grou
     assert sorted([len((await ground.store.load(chain_id, stream)).rows) for stream in streams]) == [0] * (RACERS - 1) + [1]
 
 
-async def test_a_reset_checkpoint_is_back_at_the_beginning(store: Store, subscriber: str) -> None:
+async def test_a_forgotten_subscriber_is_back_at_the_beginning(ground: Ground, store: Store, subscriber: str) -> None:
     """A worker that was on its way learns it at its next move, and begins again."""
     async with store.lease(subscriber) as lease:
         assert lease is not None
         await lease.move(START, Cursor(1, 5, 7))
-        await store.reset_checkpoint(subscriber)
+        await ground.forget(subscriber)
         with pytest.raises(LostLease):
             await lease.move(Cursor(1, 5, 7), Cursor(1, 6, 8))
         assert await lease.checkpoint() == START

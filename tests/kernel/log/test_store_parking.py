@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from erbium_kernel.errors import LostLease, NotFound
-from erbium_kernel.ports import Lease, Park, ParkedKey, ParkedRowDone, Row, Store
+from erbium_kernel.errors import LostLease, NotFound, Rejected
+from erbium_kernel.log_records import Park, ParkedKey, ParkedRowDone, Row
+from erbium_kernel.ports import Lease, Store
 from tests.kernel.log.grounds import Ground
 from tests.kernel.log.making import START, a_command, a_message, a_slice, a_stream, parked
 from tests.kernel.log.racing import outcomes
@@ -103,7 +104,7 @@ async def test_a_parked_key_is_of_one_subscriber_and_one_chain(
     for name, chain in ((f"{subscriber}.next", chain_id), (subscriber, uuid4())):
         assert list(await ground.store.parked_detail(name, chain, ordering_id)) == []
         with pytest.raises(NotFound):
-            await ground.store.skip_parked(name, chain, ordering_id, "ops-1", "test")
+            await ground.store.skip_parked(name, chain, ordering_id, rows[0].envelope.event_id, "ops-1", "test")
         with pytest.raises(NotFound):
             await ground.store.retry_parked(name, chain, ordering_id)
     assert dict(await lease.parked_keys()) == {key_of(rows[0]): False}
@@ -112,10 +113,10 @@ async def test_a_parked_key_is_of_one_subscriber_and_one_chain(
 async def test_a_skip_passes_over_the_first_row_and_releases_the_rest(
     ground: Ground, lease: Lease, rows: list[Row], subscriber: str
 ) -> None:
-    """The operator is told which event; it is skipped for ever, in this subscriber only; the others go on in order."""
+    """The operator says which event; it is skipped for ever, in this subscriber only; the others go on in order."""
     await lease.move(START, rows[2].cursor, parked(rows[0], rows[1], rows[2]))
-    skipped = await ground.other.skip_parked(subscriber, *key_of(rows[0]), "ops-1", "sent by a broken build")
-    assert skipped == rows[0].envelope.event_id
+    skipped = rows[0].envelope.event_id
+    await ground.other.skip_parked(subscriber, *key_of(rows[0]), skipped, "ops-1", "sent by a broken build")
     assert await lease.skipped(ids(rows)) == {skipped}
     assert dict(await lease.parked_keys()) == {key_of(rows[0]): True}
     assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows[1:3]
@@ -129,13 +130,32 @@ async def test_a_skip_passes_over_the_first_row_and_releases_the_rest(
 async def test_skipping_the_only_row_frees_the_key(store: Store, lease: Lease, rows: list[Row], subscriber: str) -> None:
     """Nothing is left to wait for, so the patient is followed again; skipping once more is NotFound."""
     await lease.move(START, rows[0].cursor, parked(rows[0]))
-    await store.skip_parked(subscriber, *key_of(rows[0]), "ops-1", "test")
+    await store.skip_parked(subscriber, *key_of(rows[0]), rows[0].envelope.event_id, "ops-1", "test")
     assert dict(await lease.parked_keys()) == {}
     assert await parked_of(store, subscriber) == []
     assert await store.parked_in(*key_of(rows[0])) == frozenset()
     with pytest.raises(NotFound):
-        await store.skip_parked(subscriber, *key_of(rows[0]), "ops-1", "test")
+        await store.skip_parked(subscriber, *key_of(rows[0]), rows[0].envelope.event_id, "ops-1", "test")
     assert await lease.skipped(ids(rows)) == {rows[0].envelope.event_id}
+
+
+async def test_a_skip_pressed_twice_passes_over_one_row(store: Store, lease: Lease, rows: list[Row], subscriber: str) -> None:
+    """Only the first row of a key that waits for an operator is skipped, and only by its name: a healthy event never is, by mistake."""
+    await lease.move(START, rows[2].cursor, parked(rows[0], rows[1], rows[2]))
+    first, second, _ = ids(rows)[:3]
+    for other in (second, uuid4()):
+        with pytest.raises(Rejected, match=f"{first} is"):
+            await store.skip_parked(subscriber, *key_of(rows[0]), other, "ops-1", "test")
+    assert dict(await lease.parked_keys()) == {key_of(rows[0]): False}
+    await store.skip_parked(subscriber, *key_of(rows[0]), first, "ops-1", "test")
+    for again in (first, second):
+        with pytest.raises(Rejected, match="released"):
+            await store.skip_parked(subscriber, *key_of(rows[0]), again, "ops-1", "test")
+    await lease.park_again(*key_of(rows[0]), "ValueError at apply")
+    with pytest.raises(Rejected, match=f"{second} is"):
+        await store.skip_parked(subscriber, *key_of(rows[0]), first, "ops-1", "test")
+    assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows[1:3]
+    assert await lease.skipped(ids(rows)) == {first}
 
 
 async def test_a_row_parked_behind_nothing_waits_released(store: Store, lease: Lease, rows: list[Row], subscriber: str) -> None:
@@ -191,7 +211,7 @@ async def test_a_command_and_its_parked_row_stand_or_fall_together(
 
 
 async def test_a_rebuild_forgets_what_is_parked_and_honours_what_was_skipped(
-    store: Store, lease: Lease, rows: list[Row], chain_id: UUID, subscriber: str
+    ground: Ground, store: Store, lease: Lease, rows: list[Row], chain_id: UUID, subscriber: str
 ) -> None:
     """After a reset the subscriber begins again with nothing parked, in any chain, and still passes over the skipped event."""
     elsewhere = uuid4()
@@ -201,8 +221,8 @@ async def test_a_rebuild_forgets_what_is_parked_and_honours_what_was_skipped(
     async with store.lease(f"{subscriber}.next") as unconcerned:
         assert unconcerned is not None
         await unconcerned.move(START, rows[0].cursor, parked(rows[0]))
-    await store.skip_parked(subscriber, *key_of(rows[0]), "ops-1", "test")
-    await store.reset_checkpoint(subscriber)
+    await store.skip_parked(subscriber, *key_of(rows[0]), rows[0].envelope.event_id, "ops-1", "test")
+    await ground.forget(subscriber)
     assert [key.rows for key in await parked_of(store, f"{subscriber}.next")] == [1]
     assert await lease.checkpoint() == START
     assert dict(await lease.parked_keys()) == {}
@@ -224,17 +244,19 @@ async def test_parked_rows_keep_their_order_through_a_restore(ground: Ground, su
         rows = await rows_of(lease, chain_id, 3)
         await lease.move(START, rows[2].cursor, parked(*rows))
         assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows
-        assert await ground.store.skip_parked(subscriber, *key_of(rows[0]), "ops-1", "test") == rows[0].envelope.event_id
+        await ground.store.skip_parked(subscriber, *key_of(rows[0]), rows[0].envelope.event_id, "ops-1", "test")
+        assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows[1:]
 
 
-async def test_of_racing_operators_each_row_is_skipped_by_one(ground: Ground, lease: Lease, rows: list[Row], subscriber: str) -> None:
-    """Two operators press skip at the same time: no row is skipped twice, and the first rows go before the later ones."""
+async def test_of_racing_operators_one_skips_the_row(ground: Ground, lease: Lease, rows: list[Row], subscriber: str) -> None:
+    """Two operators skip the same row at the same time: one does, the other is refused, and no other row goes."""
     await lease.move(START, rows[4].cursor, parked(*rows))
     key = key_of(rows[0])
-    told, lost = await outcomes(*(store.skip_parked(subscriber, *key, "ops", "test") for store in (ground.store, ground.other)))
-    assert [type(error) for error in lost] in ([], [NotFound])
-    assert sorted(told, key=ids(rows).index) == ids(rows)[: len(told)]
-    assert list(await lease.parked_rows(*key, 10)) == rows[len(told) :]
+    first = rows[0].envelope.event_id
+    _, lost = await outcomes(*(store.skip_parked(subscriber, *key, first, "ops", "test") for store in (ground.store, ground.other)))
+    assert [type(error) for error in lost] == [Rejected]
+    assert await lease.skipped(ids(rows)) == {first}
+    assert list(await lease.parked_rows(*key, 10)) == rows[1:]
 
 
 async def test_a_skip_that_races_with_a_later_row_loses_nothing(ground: Ground, rows: list[Row], lease: Lease, subscriber: str) -> None:
@@ -244,13 +266,8 @@ async def test_a_skip_that_races_with_a_later_row_loses_nothing(ground: Ground, 
         await lease.move(await lease.checkpoint(), rows[0].cursor, parked(rows[0]))
         await outcomes(
             lease.move(rows[0].cursor, rows[1].cursor, (Park(row=rows[1], reason=None),)),
-            parked_skip(ground.other, subscriber, key),
+            ground.other.skip_parked(subscriber, *key, rows[0].envelope.event_id, "ops-1", "test"),
         )
         assert dict(await lease.parked_keys()) == {key: True}
         assert list(await lease.parked_rows(*key, 10)) == rows[1:2]
         await lease.parked_row_done(done(subscriber, rows[1]))
-
-
-async def parked_skip(store: Store, subscriber: str, key: tuple[UUID, UUID]) -> None:
-    """An operator's skip."""
-    await store.skip_parked(subscriber, *key, "ops-1", "test")

@@ -8,7 +8,8 @@ import pytest
 
 from erbium_kernel.decider import CancelTimer, SetTimer
 from erbium_kernel.errors import LostLease
-from erbium_kernel.ports import AfterAppend, Append, Store, TimerFired
+from erbium_kernel.log_records import AfterAppend, Append, TimerFired
+from erbium_kernel.ports import Store
 from erbium_kernel.subscribing import Due
 from tests.kernel.log.grounds import Ground
 from tests.kernel.log.making import a_command, a_stream

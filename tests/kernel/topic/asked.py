@@ -4,8 +4,8 @@ import json
 
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.message import HEARTBEAT_KEY, ordering_key
-from erbium_kernel.ports import Received
 from erbium_kernel.topic.memory import MemoryBroker
+from erbium_kernel.topic_port import Received
 from tests.kernel.topic import post
 from tests.kernel.topic.post import CHAIN, TOPIC, patient
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from erbium_kernel.ports import Inlet, Outgoing, Outlet, Received
 from erbium_kernel.topic.kafka import KafkaInlet, KafkaOutlet
 from erbium_kernel.topic.memory import MemoryBroker
+from erbium_kernel.topic_port import Inlet, Outgoing, Outlet, Received
 
 READ_SECONDS_MAX = 20.0
 POLLS_IN_MEMORY_MAX = 2_000

@@ -13,10 +13,11 @@ from erbium_kernel.codec import Codec
 from erbium_kernel.event import Actor, Envelope, EventTable, Message, Stored
 from erbium_kernel.intake import Intake
 from erbium_kernel.log.memory import MemoryStore
-from erbium_kernel.ports import Append, Key, NewEvent, Outlet, Row
+from erbium_kernel.log_records import Append, Key, NewEvent, Row
 from erbium_kernel.progress import Progress
 from erbium_kernel.relay import SUBSCRIBER, Relay
 from erbium_kernel.runtime import Runtime
+from erbium_kernel.topic_port import Outlet
 
 CHAIN = UUID("00000000-0000-7000-8000-00000000c4a1")
 TOPIC, KEYS = "erbium.ward.v1", "erbium.ward.keys.v1"

@@ -10,8 +10,8 @@ import pytest
 from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.intake import SLICE_BYTES_MAX, Intake
 from erbium_kernel.message import ordering_key
-from erbium_kernel.ports import Outgoing
 from erbium_kernel.topic.memory import MemoryBroker, no_hook
+from erbium_kernel.topic_port import Outgoing
 from tests.kernel.topic import post
 from tests.kernel.topic.post import CHAIN, TOPIC, Kitchen, Ward, patient
 

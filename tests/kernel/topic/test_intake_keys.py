@@ -4,8 +4,8 @@
 
 from erbium_kernel.event import Cursor
 from erbium_kernel.message import ordering_key
-from erbium_kernel.ports import Outgoing
 from erbium_kernel.topic.memory import MemoryBroker
+from erbium_kernel.topic_port import Outgoing
 from tests.kernel.topic import post
 from tests.kernel.topic.post import CHAIN, TOPIC, Kitchen, Ward, patient
 from tests.kernel.topic.test_intake import PARTITIONS, broker, kitchen, make_intake, new_intake, raw, ward  # noqa: F401  # fixtures

@@ -11,10 +11,10 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.partitioner import DefaultPartitioner
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.ports import Outgoing
 from erbium_kernel.topic import kafka_inlet, kafka_outlet
 from erbium_kernel.topic.calm import LINES_KEPT_MAX, QUIET_SECONDS, OncePerWhile
 from erbium_kernel.topic.kafka import KafkaInlet, KafkaOutlet, StuckConsumer, calm_aiokafka
+from erbium_kernel.topic_port import Outgoing
 from tests.kernel.topic.brokers import OnKafka, letter, place, read
 
 NOBODY = "127.0.0.1:1"

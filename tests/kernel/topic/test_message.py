@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erbium_kernel.event import Actor, Envelope, Message, message_id
+from erbium_kernel.log_records import Heard, Key, Unreadable
 from erbium_kernel.message import (
     MESSAGE_BYTES_MAX,
     MessageTooLarge,
@@ -24,7 +25,7 @@ from erbium_kernel.message import (
     ordering_key,
     outgoing,
 )
-from erbium_kernel.ports import Heard, Key, Outgoing, Received, Unreadable
+from erbium_kernel.topic_port import Outgoing, Received
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CLEARED = Message("clearance-granted", 1, None)

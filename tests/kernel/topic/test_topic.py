@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from erbium_kernel.ports import OffsetGone, Outgoing
+from erbium_kernel.topic_port import OffsetGone, Outgoing
 from tests.kernel.topic.brokers import Broker, letter, nothing_comes, place, read, send_all, texts
 
 

@@ -16,8 +16,8 @@ from erbium_kernel.execute import AnswerRequest, Cause, Outcome, execute, state_
 from erbium_kernel.http.problem import Faulty
 from erbium_kernel.http.request_headers import etag
 from erbium_kernel.identity.principal import Principal
+from erbium_kernel.log_records import AnswerKey
 from erbium_kernel.personal import Personal, PersonalData, Sealed
-from erbium_kernel.ports import AnswerKey
 from erbium_kernel.runtime import Runtime
 
 C = TypeVar("C")

@@ -13,9 +13,9 @@ import asyncpg
 
 from erbium_kernel.decider import Claim, Guard, Release, SetTimer, TakeName
 from erbium_kernel.errors import LostLease, Unavailable, VersionConflict
-from erbium_kernel.event import Cursor
 from erbium_kernel.log.doors import Door
-from erbium_kernel.ports import AfterAppend, Append, Clock, MoveCheckpoint, TimerFired
+from erbium_kernel.log_records import AfterAppend, Append, MoveCheckpoint, TimerFired
+from erbium_kernel.ports import Clock
 
 GROUP_COMMANDS_MAX = 64
 WAITING_COMMANDS_MAX = 4_096
@@ -31,6 +31,16 @@ APPEND = "SELECT erbium_append({})".format(
             start=1,
         )
     )
+)
+
+# Compare-and-set; 1 if it has moved, else 0; read tables move theirs by it too. Only a first move makes the row: one that a rebuild is
+# about to delete must not come back.
+MOVE_CHECKPOINT = (
+    "WITH moved AS (UPDATE checkpoints SET epoch = $2, tx = $3::text::xid8, position = $4, moved_at = clock_timestamp() "
+    "WHERE subscriber = $1 AND (epoch, tx, position) = ($5, $6::text::xid8, $7) RETURNING subscriber), "
+    "begun AS (INSERT INTO checkpoints (subscriber, epoch, tx, position) SELECT $1, $2, $3::text::xid8, $4 "
+    "WHERE ($5::int, $6::text, $7::bigint) = (0, '0', 0) AND NOT EXISTS (SELECT FROM moved) ON CONFLICT DO NOTHING RETURNING subscriber) "
+    "SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM begun)"
 )
 
 FREE_KEY = (
@@ -133,23 +143,15 @@ async def _still_set(connection: "asyncpg.Connection[Any]", fired: TimerFired) -
 
 
 async def move_checkpoint(connection: "asyncpg.Connection[Any]", move: MoveCheckpoint) -> None:
-    """Compare-and-set; the first move creates the row. Raises: LostLease."""
-    done = await connection.execute(
-        "INSERT INTO checkpoints AS c (subscriber, epoch, tx, position) SELECT $1, $2, $3::text::xid8, $4 "
-        "WHERE ($5::int, $6::bigint, $7::bigint) = (0, 0, 0) OR EXISTS (SELECT FROM checkpoints WHERE subscriber = $1) "
-        "ON CONFLICT (subscriber) DO UPDATE SET (epoch, tx, position, moved_at) "
-        "= (excluded.epoch, excluded.tx, excluded.position, clock_timestamp()) "
-        "WHERE (c.epoch, c.tx::text::bigint, c.position) = ($5, $6, $7)",
-        move.subscriber,
-        *_place(move.to),
-        *move.expected,
-    )
-    if done.endswith(" 0"):
+    """See `MOVE_CHECKPOINT`. Raises: LostLease."""
+    if not await connection.fetchval(MOVE_CHECKPOINT, *move_arguments(move)):
         raise LostLease
 
 
-def _place(cursor: Cursor) -> tuple[int, str, int]:
-    return cursor.epoch, str(cursor.tx), cursor.position
+def move_arguments(move: MoveCheckpoint) -> tuple[Any, ...]:
+    """What `MOVE_CHECKPOINT` is given."""
+    to, was = move.to, move.expected
+    return move.subscriber, to.epoch, str(to.tx), to.position, was.epoch, str(was.tx), was.position
 
 
 class GroupAppender:

@@ -10,7 +10,7 @@ from erbium_kernel.event import Cursor
 from erbium_kernel.log.append import after, move_checkpoint
 from erbium_kernel.log.doors import told
 from erbium_kernel.log.rows import LOG_COLUMNS, cursor_of, row_of
-from erbium_kernel.ports import MoveCheckpoint, Park, ParkedRowDone, Row
+from erbium_kernel.log_records import MoveCheckpoint, Park, ParkedRowDone, Row
 
 READABLE = "(epoch < (SELECT i.epoch FROM installation i) OR tx < pg_snapshot_xmin(pg_current_snapshot()))"
 READ_AFTER = f"SELECT {LOG_COLUMNS} FROM log WHERE (epoch, tx, position) > ($1, $2::text::xid8, $3) AND {READABLE} ORDER BY epoch, log.tx, position LIMIT $4"  # noqa: S608,E501

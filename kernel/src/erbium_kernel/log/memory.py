@@ -18,19 +18,8 @@ from erbium_kernel.log.memory_lease import MemoryLease
 from erbium_kernel.log.memory_parking import forget, parked_keys, release, skip_first
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, Skip, Tables
 from erbium_kernel.log.memory_transactions import Open, Pause, Transactions, no_pause
-from erbium_kernel.ports import (
-    AnswerKey,
-    Append,
-    Clock,
-    Heartbeat,
-    Key,
-    Loaded,
-    ParkedKey,
-    Row,
-    Slice,
-    TakenIn,
-    TimerFired,
-)
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, ParkedKey, Row, Slice, TakenIn, TimerFired
+from erbium_kernel.ports import Clock
 from erbium_kernel.subscribing import Due
 
 PARKED_DETAIL_ROWS_MAX = 1_000
@@ -140,7 +129,7 @@ class MemoryStore:
         return self.tables.log.last_below(self.transactions.epoch, self.transactions.horizon())
 
     async def reset_checkpoint(self, subscriber: str) -> None:
-        """Back to the beginning of the log, parked keys of the subscriber forgotten, skips kept."""
+        """What a rebuild does: back to the beginning of the log, parked keys of the subscriber forgotten, skips kept."""
         await self._pause("reset checkpoint: begin")
         with Change() as change:
             change.drop(self.tables.checkpoints, subscriber)

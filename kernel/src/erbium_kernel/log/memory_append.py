@@ -10,7 +10,7 @@ from erbium_kernel.errors import AlreadyAnswered, GuardRefused, LostLease
 from erbium_kernel.event import Cursor, Envelope
 from erbium_kernel.log.memory_parking import row_done
 from erbium_kernel.log.memory_tables import Change, Tables
-from erbium_kernel.ports import AfterAppend, Answer, Append, MoveCheckpoint, NewEvent, ParkedRowDone, Row, TimerFired
+from erbium_kernel.log_records import AfterAppend, Answer, Append, MoveCheckpoint, NewEvent, ParkedRowDone, Row, TimerFired
 from erbium_kernel.subscribing import Due
 
 

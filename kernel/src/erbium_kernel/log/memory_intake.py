@@ -8,7 +8,7 @@ from uuid import UUID
 from erbium_kernel.errors import LostLease
 from erbium_kernel.event import Cursor, Envelope
 from erbium_kernel.log.memory_tables import Change, KeyRow, Tables
-from erbium_kernel.ports import Heard, Heartbeat, Key, Row, Slice
+from erbium_kernel.log_records import Heard, Heartbeat, Key, Row, Slice
 
 
 def heard_row(heard: Heard, place: Cursor, recorded_at: datetime) -> Row:

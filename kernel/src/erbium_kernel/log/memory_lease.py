@@ -11,7 +11,8 @@ from erbium_kernel.log.memory_append import move_checkpoint, write_after
 from erbium_kernel.log.memory_parking import park_again, park_rows
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, Tables
 from erbium_kernel.log.memory_transactions import Pause, Transactions
-from erbium_kernel.ports import Clock, MoveCheckpoint, Park, ParkedRowDone, Row
+from erbium_kernel.log_records import MoveCheckpoint, Park, ParkedRowDone, Row
+from erbium_kernel.ports import Clock
 
 
 @dataclass(slots=True, eq=False)

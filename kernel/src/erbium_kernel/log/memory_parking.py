@@ -7,7 +7,7 @@ from uuid import UUID
 from erbium_kernel.errors import NotFound
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, ParkedState, Skip, Tables
 from erbium_kernel.log.skipping import check_skip
-from erbium_kernel.ports import Park, ParkedKey, ParkedRowDone, Row
+from erbium_kernel.log_records import Park, ParkedKey, ParkedRowDone, Row
 
 WAITS_ASIDE = "waits aside"
 

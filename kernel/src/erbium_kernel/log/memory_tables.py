@@ -11,7 +11,7 @@ from uuid import UUID
 
 from erbium_kernel.decider import Claim, TakeName
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import Answer, AnswerKey, Heartbeat, Key, Row, Unreadable
+from erbium_kernel.log_records import Answer, AnswerKey, Heartbeat, Key, Row, Unreadable
 from erbium_kernel.subscribing import Due
 
 K = TypeVar("K")

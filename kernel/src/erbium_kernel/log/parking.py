@@ -9,7 +9,7 @@ from erbium_kernel.log.doors import Door
 from erbium_kernel.log.lease import PARKED_ROWS
 from erbium_kernel.log.rows import row_of
 from erbium_kernel.log.skipping import check_skip
-from erbium_kernel.ports import ParkedKey, Row
+from erbium_kernel.log_records import ParkedKey, Row
 
 DETAIL_ROWS_MAX = 1_000
 
@@ -89,13 +89,3 @@ class Parking:
             )
             if released.endswith(" 0"):
                 raise NotFound("Nothing is parked under this key: `parked list` shows what is.")
-
-    async def reset_checkpoint(self, subscriber: str) -> None:
-        """See `ports.Store.reset_checkpoint`."""
-        async with self._chainless().connection() as connection, connection.transaction():
-            chains = await connection.fetch("SELECT DISTINCT chain_id FROM parked_keys WHERE subscriber = $1", subscriber)
-            for record in chains:
-                await connection.execute("SELECT set_config('app.chain', $1, true)", str(record["chain_id"]))
-                await connection.execute("DELETE FROM parked_rows WHERE subscriber = $1", subscriber)
-                await connection.execute("DELETE FROM parked_keys WHERE subscriber = $1", subscriber)
-            await connection.execute("DELETE FROM checkpoints WHERE subscriber = $1", subscriber)

@@ -16,7 +16,8 @@ from erbium_kernel.log.lease import READABLE, PostgresLease
 from erbium_kernel.log.parking import Parking
 from erbium_kernel.log.rows import answer_of, cursor_of, key_of, row_of
 from erbium_kernel.log.taking_in import take_in
-from erbium_kernel.ports import AnswerKey, Append, Clock, Heartbeat, Key, Lease, Loaded, Slice, TakenIn, TimerFired
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, Slice, TakenIn, TimerFired
+from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.subscribing import Due
 
 KEY_COLUMNS = "chain_id, subject_id, wrapped, erased, shared, epoch, tx::text::bigint AS tx, position"

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from erbium_kernel.event import Actor, Cursor, Envelope
-from erbium_kernel.ports import Answer, AnswerKey, Key, Row
+from erbium_kernel.log_records import Answer, AnswerKey, Key, Row
 
 LOG_COLUMNS = (
     "epoch, tx::text::bigint AS tx, position, chain_id, origin, stream, version, ordering_id, event_id, "

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from erbium_kernel.errors import LostLease
-from erbium_kernel.ports import Heard, Key, Slice, TakenIn, Unreadable
+from erbium_kernel.log_records import Heard, Key, Slice, TakenIn, Unreadable
 
 HEARD_ROW = (
     "INSERT INTO log (epoch, chain_id, origin, ordering_id, event_id, type, schema_version, clinic_id, subject_id, "

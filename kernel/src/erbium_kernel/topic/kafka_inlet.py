@@ -12,8 +12,8 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.ports import OffsetGone, Received
 from erbium_kernel.topic.calm import calm_aiokafka
+from erbium_kernel.topic_port import OffsetGone, Received
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 SESSION_TIMEOUT_MS: Final = 10_000  # a member that died is replaced after this

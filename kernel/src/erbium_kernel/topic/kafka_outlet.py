@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.ports import Outgoing
 from erbium_kernel.topic.calm import calm_aiokafka
+from erbium_kernel.topic_port import Outgoing
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 START_SECONDS: Final = 15.0  # connecting and the first metadata

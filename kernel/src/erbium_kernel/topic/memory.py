@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.ports import OffsetGone, Outgoing, Received
+from erbium_kernel.topic_port import OffsetGone, Outgoing, Received
 
 BATCH_RECORDS_MAX: Final = 100  # of one partition in one publish; the real outlet is bounded by bytes
 

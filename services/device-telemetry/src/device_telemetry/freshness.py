@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from erbium_kernel.event import Cursor
-from erbium_kernel.ports import Heartbeat
+from erbium_kernel.log_records import Heartbeat
 from erbium_kernel.runtime import Runtime
 
 SCREENING_TOPIC: Final = "erbium.screening.v1"

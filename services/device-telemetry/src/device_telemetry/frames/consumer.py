@@ -22,9 +22,9 @@ from device_telemetry.treatment.state import Treatment, Unopened
 from erbium_kernel.errors import LostLease, Unavailable, Undecodable
 from erbium_kernel.execute import state_of
 from erbium_kernel.observing import metrics
-from erbium_kernel.ports import Inlet, OffsetGone, Received
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 from erbium_kernel.runtime import Runtime
+from erbium_kernel.topic_port import Inlet, OffsetGone, Received
 from erbium_kernel.whereabouts import reason_of
 
 FRAMES_TOPIC: Final = "erbium.device-telemetry.frames.v1"

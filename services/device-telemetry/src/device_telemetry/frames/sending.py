@@ -5,9 +5,9 @@ from uuid import UUID
 
 from device_telemetry.frames.consumer import FRAMES_TOPIC
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.ports import Outgoing, Outlet
 from erbium_kernel.settings import Settings
 from erbium_kernel.topic.kafka import KafkaOutlet
+from erbium_kernel.topic_port import Outgoing, Outlet
 
 CONTENT_TYPE: Final = (("content-type", b"application/x-ndjson"),)
 

@@ -23,7 +23,8 @@ from device_telemetry.treatment.state import Running, Unopened
 from erbium_kernel.errors import NotHereYet, Rejected, Unavailable
 from erbium_kernel.event import Actor, Cursor
 from erbium_kernel.execute import Cause, execute, state_of
-from erbium_kernel.ports import Lease, MoveCheckpoint, ParkedRowDone, Row
+from erbium_kernel.log_records import MoveCheckpoint, ParkedRowDone, Row
+from erbium_kernel.ports import Lease
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.whereabouts import reason_of

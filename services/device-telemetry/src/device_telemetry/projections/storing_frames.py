@@ -25,7 +25,7 @@ from device_telemetry.projections.frame_tables import (
     zone_sums,
 )
 from device_telemetry.projections.stored_frames import findings_of, ranges_of
-from erbium_kernel.ports import Received
+from erbium_kernel.topic_port import Received
 
 FINDINGS_MAX = 200  # kept of one treatment until they are told
 _SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
