@@ -11,15 +11,8 @@ from aftercare.care.commands import CloseAdverseEvent, OpenCheckIn, PlanCare
 from aftercare.published import messages
 from aftercare.wiring import SERVICE
 from erbium_kernel.personal import Personal
+from tests import stored_events
 from tests.aftercare.making import COMPLETED, EVENT_ID, NEXT_MORNING, PLAN, TREATED, after, answer
-from tests.stored_events import (
-    by_fact,
-    check_contract,
-    check_every_fact_has_a_contract,
-    check_every_version_is_read,
-    check_written_as_ever,
-    contracts_of,
-)
 
 GOLDEN = Path(__file__).parent / "golden"
 NOBODYS: Any = None  # no message depends on the envelope
@@ -32,26 +25,26 @@ _, EVENTS = after(
     CloseAdverseEvent(at=NEXT_MORNING, adverse_event_id=EVENT_ID, closed_by="01990000-0000-7000-8000-0000000000d1"),
 )
 CLOSED_LATER = replace(EVENTS[-1], closed_on=date(2026, 4, 18))  # as the contract's example has it
-SAID = by_fact(message for event in (*EVENTS[:-1], CLOSED_LATER) for message in messages(NOBODYS, event))
+SAID = stored_events.by_fact(message for event in (*EVENTS[:-1], CLOSED_LATER) for message in messages(NOBODYS, event))
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_events_are_stored_as_ever(event: Any) -> None:
     """Each event of the story is written as its golden file says, and read back from it as the same event."""
-    check_written_as_ever(SERVICE, GOLDEN, event)
+    stored_events.check_written_as_ever(SERVICE, GOLDEN, event)
 
 
 def test_every_version_ever_written_is_read() -> None:
     """Each kind of event is in the story, and each version of each has a golden file that becomes the record of now."""
-    check_every_version_is_read(SERVICE, GOLDEN, EVENTS)
+    stored_events.check_every_version_is_read(SERVICE, GOLDEN, EVENTS)
 
 
-@pytest.mark.parametrize("path", contracts_of(SERVICE), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", stored_events.contracts_of(SERVICE), ids=lambda path: path.name)
 def test_published_is_what_the_contracts_say(path: Path) -> None:
     """What the story says is the contract's own example, field by field."""
-    check_contract(SERVICE, path, SAID)
+    stored_events.check_contract(SERVICE, path, SAID)
 
 
 def test_every_fact_has_a_contract() -> None:
     """Nothing is published without a contract, and no contract is without a fact."""
-    check_every_fact_has_a_contract(SERVICE, SAID)
+    stored_events.check_every_fact_has_a_contract(SERVICE, SAID)

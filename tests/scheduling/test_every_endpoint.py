@@ -1,8 +1,8 @@
 """The list of bad input, over every operation of scheduling, on a real database."""
 
 from scheduling.http import examples
+from tests.house import House
 from tests.kernel.http.every_endpoint import every_endpoint
-from tests.scheduling.house import House
 
 VALUES = {
     "clinic_id": examples.CLINIC_ID,
@@ -34,8 +34,8 @@ async def test_every_endpoint(house: House) -> None:
     async def others_speak() -> None:
         await house.hear("erbium.device-telemetry.device-claimed", **examples.LASER)
         sealed = {"v": 1, "subject_id": examples.PATIENT_ID, "nonce": "AAAA", "ciphertext": "AAAA"}
-        await house.hear("patient-registered", patient_id=examples.PATIENT_ID, name=sealed)
-        await house.hear("clearance-granted", **CLEARANCE)
+        await house.hear("erbium.screening.patient-registered", patient_id=examples.PATIENT_ID, name=sealed)
+        await house.hear("erbium.screening.clearance-granted", **CLEARANCE)
         await house.follow()
 
     await every_endpoint(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from scheduling.http import examples
-from tests.scheduling.house import House
+from tests.house import House
 
 PATIENT = "01990000-0000-7000-8000-0000000000a1"
 OTHER = "01990000-0000-7000-8000-0000000000a2"
@@ -38,8 +38,8 @@ async def clinic(house: House) -> House:
     await house.hear("erbium.device-telemetry.device-claimed", **examples.LASER)
     for patient in (PATIENT, OTHER):
         name = {"v": 1, "subject_id": patient, "nonce": "AAAA", "ciphertext": "AAAA"}
-        await house.hear("patient-registered", patient_id=patient, name=name)
-    await house.hear("clearance-granted", **CLEARANCE)
+        await house.hear("erbium.screening.patient-registered", patient_id=patient, name=name)
+    await house.hear("erbium.screening.clearance-granted", **CLEARANCE)
     await house.follow()
     return house
 
@@ -148,7 +148,7 @@ async def test_a_hold_that_expires_is_free_again(clinic: House) -> None:
 async def test_a_suspension_freezes_and_time_releases(clinic: House) -> None:
     """A suspended clearance freezes its visit: no check-in; a day before the visit the slot is released and free for others."""
     visit = await booked(clinic, NINTH, LASER)
-    await clinic.hear("clearance-suspended", clearance_id=examples.CLEARANCE_ID, patient_id=PATIENT, earliest=None)
+    await clinic.hear("erbium.screening.clearance-suspended", clearance_id=examples.CLEARANCE_ID, patient_id=PATIENT, earliest=None)
     await clinic.follow()
     frozen = (await clinic.get(f"/patients/{PATIENT}/visits/{visit['visit_id']}")).json()
     assert (frozen["standing"], frozen["cause"], frozen["until"]) == ("frozen", "clearance-suspended", "2026-03-08T09:00:00Z")
@@ -167,7 +167,7 @@ async def test_a_reinstatement_thaws_over_http(clinic: House) -> None:
     """Reinstated, the visit is firm again."""
     visit = await booked(clinic, NINTH, LASER)
     for fact in ("clearance-suspended", "clearance-reinstated"):
-        await clinic.hear(fact, clearance_id=examples.CLEARANCE_ID, patient_id=PATIENT)
+        await clinic.hear(f"erbium.screening.{fact}", clearance_id=examples.CLEARANCE_ID, patient_id=PATIENT)
         await clinic.follow()
     assert (await clinic.get(f"/patients/{PATIENT}/visits/{visit['visit_id']}")).json()["standing"] == "firm"
 
@@ -228,7 +228,7 @@ async def test_clocks_that_jump_over_http(clinic: House) -> None:
 async def test_an_erased_patient_is_gone(clinic: House) -> None:
     """After PatientErased the visits are cancelled, the itinerary is not found, and no read table keeps the name."""
     visit = await booked(clinic, NINTH, TALK)
-    await clinic.hear("patient-erased", patient_id=PATIENT)
+    await clinic.hear("erbium.screening.patient-erased", patient_id=PATIENT)
     await clinic.follow()
     assert (await clinic.get(f"/patients/{PATIENT}/itinerary")).status_code == 404
     assert (await hold(clinic, "2026-03-10T09:00:00Z", TALK)).json()["code"] == "person-erased"

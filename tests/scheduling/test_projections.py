@@ -2,24 +2,16 @@
 
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, select
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from erbium.provision import ServiceUrls
 from erbium_kernel.event import Actor, Envelope
-from erbium_kernel.migrating import sqlalchemy_url
 from erbium_kernel.personal import Sealed
-from erbium_kernel.projecting import set_chain
 from scheduling import heard
 from scheduling.itinerary import events as e
-from scheduling.wiring import SERVICE
+from tests import stored_events
+from tests.house import House
 from tests.scheduling import stored
-from tests.scheduling.house import House
 
 NAME = Sealed(v=1, subject_id=stored.PATIENT, nonce="AAAA", ciphertext="AAAA")
 REGISTERED, ERASED = heard.PatientRegistered(patient_id=stored.PATIENT, name=NAME), heard.PatientErased(patient_id=stored.PATIENT)
@@ -27,26 +19,16 @@ EVENTS = {type(event): event for event in stored.EXAMPLES}
 HELD, MOVED = EVENTS[e.SlotHeld], EVENTS[e.VisitMoved]
 
 
-def envelope(chain: UUID) -> Envelope:
-    """Whatever else is in it, a projection looks at the chain only."""
-    return Envelope(
-        chain_id=chain, ordering_id=stored.PATIENT, event_id=stored.HEARD, type="", schema_version=1, origin=None, stream=None,
-        version=None, clinic_id=None, subject_id=None, occurred_at=stored.at(8), recorded_at=stored.at(8), command_id=None,
-        correlation_id=stored.HEARD, causation_id=None, actor=Actor(kind="staff", id="nurse-1"), traceparent=None,
-    )  # fmt: skip
+ENVELOPE = Envelope(  # a projection looks at its chain only
+    chain_id=stored.HEARD, ordering_id=stored.PATIENT, event_id=stored.HEARD, type="", schema_version=1, origin=None, stream=None,
+    version=None, clinic_id=None, subject_id=None, occurred_at=stored.at(8), recorded_at=stored.at(8), command_id=None,
+    correlation_id=stored.HEARD, causation_id=None, actor=Actor(kind="staff", id="nurse-1"), traceparent=None,
+)  # fmt: skip
 
 
-async def rows(house: House, table: str, *records: Any, times: int = 2) -> list[dict[str, Any]]:
-    """The rows of a table after these records, each applied `times` times."""
-    [projection] = [one for one in SERVICE.projections if table in {owned.name for owned in one.tables}]
-    [target] = [owned for owned in projection.tables if owned.name == table]
-    async with house.engine.begin() as conn:
-        await set_chain(conn, house.chain)
-        for record in records:
-            for _ in range(times):
-                await projection.apply(conn, envelope(house.chain), record)
-        found = (await conn.execute(select(target).order_by(*target.primary_key))).mappings().all()
-    return [{name: value for name, value in row.items() if name != "chain_id"} for row in found]
+async def rows(house: House, table: str, *records: Any) -> list[dict[str, Any]]:
+    """The rows of a table after these records, each applied twice."""
+    return await stored_events.rows_after(house, table, *((ENVELOPE, record) for record in records))
 
 
 async def test_a_clinic_with_its_rooms(house: House) -> None:
@@ -112,23 +94,9 @@ async def test_a_name_goes_with_the_erasure(house: House) -> None:
 
 async def test_every_event_that_is_heard_is_applied(house: House) -> None:
     """No projection hears an event that it cannot apply, or applies only the first time."""
-    names = {name: record for decider in SERVICE.deciders for name, stored_ in decider.events.items() for record in [stored_.record]}
-    for projection in SERVICE.projections:
-        table = projection.tables[0].name
-        mine = [event for event in stored.EXAMPLES for name in projection.hears if names.get(name) is type(event)]
-        once, twice = await rows(house, table, *mine, times=1), await rows(house, table, *mine, times=2)
-        assert once == twice, projection.name
+    await stored_events.check_applied_twice(house, [(ENVELOPE, event) for event in stored.EXAMPLES])
 
 
-async def test_the_migrations_add_up_to_the_tables(scheduling_urls: ServiceUrls) -> None:
+async def test_the_migrations_add_up_to_the_tables(house: House) -> None:
     """An upgrade from empty makes exactly the tables that the projections declare."""
-    metadata = SERVICE.metadata
-    engine = create_async_engine(sqlalchemy_url(scheduling_urls.owner))
-
-    def differences(connection: Connection) -> list[Any]:
-        ours = {"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables, "compare_type": True}
-        return list(compare_metadata(MigrationContext.configure(connection, opts=ours), metadata))
-
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await engine.dispose()
+    await stored_events.check_migrations_add_up(house)

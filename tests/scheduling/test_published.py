@@ -1,38 +1,34 @@
-"""What scheduling says to others is what its contracts say."""
+"""What scheduling says to others is what its contracts say, and what it hears is understood."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
-from erbium_kernel.codec import Codec
-from erbium_kernel.event import Message
 from scheduling.published import messages
 from scheduling.wiring import SERVICE
+from tests import stored_events
 from tests.scheduling.stored import BOOKED, EXAMPLES
 
-CONTRACTS = Path(__file__).parents[2] / "contracts" / "scheduling"
-CODEC = Codec([decider.events for decider in SERVICE.deciders], SERVICE.heard)
 NOBODYS: Any = None  # no message depends on the envelope
-SAID: dict[str, Message] = {message.fact: message for event in EXAMPLES for message in messages(NOBODYS, event)}
+SAID = stored_events.by_fact(message for event in EXAMPLES for message in messages(NOBODYS, event))
 
 
-@pytest.mark.parametrize("path", sorted(CONTRACTS.glob("*.json")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", stored_events.contracts_of(SERVICE), ids=lambda path: path.name)
 def test_the_producer_says_what_the_contract_says(path: Path) -> None:
     """The message of the example event is the golden example, byte for byte of meaning, and fits the schema."""
-    contract = json.loads(path.read_text())
-    message = SAID[contract["fact"]]
-    body = json.loads(CODEC.to_json(message.data))
-    assert (message.version, body) == (contract["version"], contract["example"])
-    Draft202012Validator(contract["schema"], format_checker=Draft202012Validator.FORMAT_CHECKER).validate(body)
-    assert set(contract["schema"]["required"]) == set(body)
+    stored_events.check_contract(SERVICE, path, SAID)
 
 
 def test_every_fact_has_a_contract() -> None:
     """Nothing is published without a contract, and no contract is without a fact."""
-    assert {f"{message.fact}.v{message.version}.json" for message in SAID.values()} == {path.name for path in CONTRACTS.glob("*.json")}
+    stored_events.check_every_fact_has_a_contract(SERVICE, SAID)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICE.heard))
+def test_heard_examples_are_understood(name: str) -> None:
+    """The owner's golden example of every fact that this service hears is decoded."""
+    stored_events.check_promise_is_read(SERVICE, name)
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)

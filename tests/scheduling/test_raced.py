@@ -11,7 +11,8 @@ from scheduling.deciders import CLINIC, ITINERARY, LASER, PRACTITIONER
 from scheduling.itinerary import commands as c
 from scheduling.itinerary import events as e
 from scheduling.itinerary.state import Firm, Frozen
-from tests.scheduling.floor import Floor, race
+from tests.house import race
+from tests.scheduling.floor import Floor
 from tests.scheduling.scenes import (
     BERLIN,
     BIOREVITALISATION,
