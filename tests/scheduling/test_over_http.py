@@ -10,6 +10,7 @@ import pytest
 
 from scheduling.http import examples
 from tests.house import House
+from tests.stored_events import check_rebuilt_is_the_same
 
 PATIENT = "01990000-0000-7000-8000-0000000000a1"
 OTHER = "01990000-0000-7000-8000-0000000000a2"
@@ -127,7 +128,7 @@ async def test_what_is_taken_is_not_offered(clinic: House) -> None:
 async def test_the_search_leaves_out_the_days_that_rules_forbid(clinic: House) -> None:
     """With a laser visit on the 9th, biorevitalisation is offered from the 23rd on and on no day within 14 days of it."""
     await booked(clinic, NINTH, LASER)
-    wanted = {"kind": "biorevitalisation", "patient_id": PATIENT, "slots_max": 1}
+    wanted: dict[str, Any] = {"kind": "biorevitalisation", "patient_id": PATIENT, "slots_max": 1}
     found = await clinic.get("/slots", clinic_id=CLINIC, **wanted, **{"from": "2026-03-05", "to": "2026-03-30"})
     assert [item["on"] for item in found.json()["items"]] == ["2026-03-23"]
     assert found.json()["complete"] is False
@@ -235,6 +236,13 @@ async def test_an_erased_patient_is_gone(clinic: House) -> None:
     found = (await clinic.get(f"/visits/{visit['visit_id']}")).json()
     assert (found["standing"], found["patient_name"]) == ("cancelled", None)
     assert (await hold(clinic, NINTH, TALK, OTHER)).status_code == 201
+
+
+async def test_rebuilt_tables_are_the_same(clinic: House) -> None:
+    """Read tables emptied and followed again from the log's beginning hold the same rows."""
+    await booked(clinic, NINTH, LASER)
+    await clinic.follow()
+    await check_rebuilt_is_the_same(clinic)
 
 
 async def test_a_repeated_hold_is_one_hold(clinic: House) -> None:

@@ -89,7 +89,7 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def demo(as_json: AsJson = False) -> None:
     """Start everything, play a day in a clinic, stop everything. What ran before is used, and left running."""
-    from erbium import demo as play
+    import erbium.demo as play
 
     state = state_folder()
     already = local_stack.attach(state) is not None
