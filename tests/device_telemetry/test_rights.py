@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_telemetry.frames.consumer import FramesConsumer
 from device_telemetry.projections.frame_tables import METADATA
+from device_telemetry.projections.stored_frames import open_gaps
 from device_telemetry.wiring import SERVICE
 from erbium_kernel.migrating import VERSION_TABLE
 from erbium_kernel.topic_port import Outgoing
@@ -42,6 +43,23 @@ async def test_one_chain_at_a_time(room: Room, table: str) -> None:
     assert await asked(room.engines["api"], count, room.chain) > 0
     assert await asked(room.engines["api"], count, OTHER_CHAIN) == 0
     assert await asked(room.engines["api"], count) == 0
+
+
+async def test_open_gaps_are_counted_over_all_chains(room: Room) -> None:
+    """A hole in a laser's sequence is one open gap for operations, and none once it is back-filled; the chains are not needed for it."""
+    await room.opened()
+
+    async def counted() -> int:
+        async with room.engines["work"].connect() as conn:
+            return await open_gaps(conn)
+
+    before = await counted()
+    await room.send([frame(0), frame(5)])
+    await room.consume()
+    assert await counted() == before + 1
+    await room.send([frame(n) for n in range(1, 5)])
+    await room.consume()
+    assert await counted() == before
 
 
 async def test_frames_are_put_in_without_being_read(room: Room) -> None:

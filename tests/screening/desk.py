@@ -1,29 +1,18 @@
 """Screening on a memory store: commands through execute, raced at every point where a database would let others in."""
 
-import asyncio
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from erbium_kernel.codec import Codec
 from erbium_kernel.decider import Decider
-from erbium_kernel.errors import Rejected
 from erbium_kernel.execute import execute, state_of
 from erbium_kernel.log.memory import MemoryStore
-from erbium_kernel.runtime import Runtime
-from erbium_kernel.vault import Vault
 from screening.deciders import PATIENT
-from screening.published import messages
 from screening.wiring import SERVICE
-from tests.kernel.ward import SECRETS, WardClock, WardIds, cause
+from tests.house import others_first, race, runtime_of
+from tests.kernel.ward import WardClock, cause
 from tests.screening.story import PATIENT_ID
 
 CHAIN = UUID("00000000-0000-7000-8000-00000000c4a1")
-
-
-async def others_first(_: str) -> None:
-    """The memory store's pause: at every point everybody else runs first."""
-    await asyncio.sleep(0)
 
 
 class Desk:
@@ -34,12 +23,7 @@ class Desk:
         self.clock = WardClock()
         self.store = MemoryStore(clock=self.clock, pause=others_first)
         self.patient = patient
-        ids = WardIds(self.clock)
-        self.runtime = Runtime(
-            service="screening", store=self.store, clock=self.clock, ids=ids,
-            codec=Codec([decider.events for decider in SERVICE.deciders], SERVICE.heard),
-            vault=Vault(self.store, SECRETS, clock=self.clock, ids=ids, owns_keys=True), publishes=messages,
-        )  # fmt: skip
+        self.runtime = runtime_of(SERVICE, self.store, self.clock)
 
     async def do(self, *commands: Any) -> None:
         """Commands to the patient's record, one after the other. Raises: Rejected."""
@@ -58,12 +42,3 @@ class Desk:
     async def race(self, *commands: Any) -> list[str]:
         """All at once; per command `done` or the refusal's slug, in the order given."""
         return await race([self.do(command) for command in commands])
-
-
-async def race(runners: Sequence[Any]) -> list[str]:
-    """All at once; any exception but a refusal is an error of ours."""
-    outcomes = await asyncio.gather(*runners, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, Rejected):
-            raise outcome
-    return [outcome.slug if isinstance(outcome, Rejected) else "done" for outcome in outcomes]

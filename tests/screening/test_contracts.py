@@ -2,63 +2,35 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
 
-from screening.heard import HEARD
 from screening.patient.events import EVENTS
 from screening.published import PUBLISHED_AS, messages
+from screening.wiring import SERVICE
+from tests import stored_events
 from tests.screening.recorded import PATIENT, RECORDED, envelope
 from tests.screening.story import rulebook
 
-CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
-OURS = sorted((CONTRACTS / "screening").glob("*.json"))
-
-
-def read(path: Path) -> dict[str, Any]:
-    """A contract."""
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
-
-
-def published() -> dict[str, Any]:
-    """Fact -> the data of the message that the example event leads to."""
-    found: dict[str, Any] = {}
-    for name, event in RECORDED.items():
-        for message in messages(envelope(name), event):
-            found.setdefault(message.fact, json.loads(msgspec.json.encode(message.data)))
-    return found
+OURS = stored_events.contracts_of(SERVICE)
+SAID = stored_events.by_fact(message for name, event in RECORDED.items() for message in messages(envelope(name), event))
 
 
 def test_every_published_fact_has_its_contract() -> None:
     """No fact without a contract, no contract without a fact."""
-    assert {f"{fact}.v1.json" for fact in published()} == {path.name for path in OURS}
+    stored_events.check_every_fact_has_a_contract(SERVICE, SAID)
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 def test_published_output_is_the_golden_example(path: Path) -> None:
     """The message of the example event is the contract's example, and fits its schema with formats checked."""
-    contract = read(path)
-    assert published()[contract["fact"]] == contract["example"]
-    Draft202012Validator.check_schema(contract["schema"])
-    faults = Draft202012Validator(contract["schema"], format_checker=FormatChecker()).iter_errors(contract["example"])
-    assert [fault.message for fault in faults] == []
-    assert contract["owner"] == "screening"
-    assert set(contract["schema"]["required"]) == set(contract["schema"]["properties"])
+    stored_events.check_contract(SERVICE, path, SAID)
 
 
-@pytest.mark.parametrize("type_", sorted(HEARD))
+@pytest.mark.parametrize("type_", sorted(SERVICE.heard))
 def test_what_others_promise_is_what_we_read(type_: str) -> None:
-    """Every fact we hear decodes from its owner's golden example, as soon as that contract is there."""
-    _, service, fact = type_.split(".")
-    path = CONTRACTS / service / f"{fact}.v1.json"
-    if not path.exists():
-        pytest.skip(f"{service} has no contract for {fact} yet")
-    record: Any = msgspec.convert(read(path)["example"], HEARD[type_].record, strict=False)
-    assert record is not None
+    """Every fact we hear decodes from its owner's golden example."""
+    stored_events.check_promise_is_read(SERVICE, type_)
 
 
 def test_a_correction_replaces_the_report() -> None:
@@ -73,7 +45,9 @@ def test_a_correction_replaces_the_report() -> None:
 
 def test_words_of_the_contract() -> None:
     """Every kind of procedure has a word in the contract, except waxing, which is ours alone."""
-    kinds = read(CONTRACTS / "screening" / "procedure-reported.v1.json")["schema"]["properties"]["kind"]["enum"]
+    kinds = json.loads((stored_events.CONTRACTS / "screening" / "procedure-reported.v1.json").read_text())["schema"]["properties"]["kind"][
+        "enum"
+    ]
     assert set(PUBLISHED_AS.values()) == set(kinds)
     assert rulebook().procedure_kinds() - set(PUBLISHED_AS) == {"waxing"}
 

@@ -32,5 +32,5 @@ async def test_every_endpoint(reception: Reception) -> None:
     """Each documented example is answered as documented, and each wrong request by a problem that says what, where and what to do."""
     reading = ("listPatients", "getPatient", "listClearances", "getClearance")
     bearers = OneDoctor(reception.clock)
-    app = create_app(SERVICE, reception.runtime, reception.api, bearers.verifier)
+    app = create_app(SERVICE, reception.runtime, reception.engines["api"], bearers.verifier)
     await every_endpoint(app, bearers, chain=reception.chain, values=VALUES, before={name: reception.follow for name in reading})

@@ -172,8 +172,8 @@ async def test_treated_patient_is_locked(reception: Reception) -> None:
         "treatment_id": str(uuid4()), "patient_id": patient, "clearance_id": cleared["clearance_id"], "clinic_id": CLINIC,
         "modality": "nafl_1550", "zones": ["face"], "on": "2026-03-03",
     }  # fmt: skip
-    await reception.hear("device-telemetry.treatment-started", **treatment)
-    await reception.hear("device-telemetry.treatment-ended", **treatment)
+    await reception.hear("erbium.device-telemetry.treatment-started", **treatment)
+    await reception.hear("erbium.device-telemetry.treatment-ended", **treatment)
     await reception.follow()
     reception.etags[patient] = (await reception.get(f"/patients/{patient}")).headers["etag"]
     refused = await reception.post(f"/patients/{patient}/erasure", {"clinic_id": CLINIC})

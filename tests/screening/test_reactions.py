@@ -118,7 +118,7 @@ async def test_heard_on_a_real_database(reception: Reception) -> None:
         "adverse_event_id": str(uuid4()), "patient_id": patient, "treatment_id": str(uuid4()), "clinic_id": cleared["clinic_id"],
         "level": "AMBER", "signs": ["NEW_BLISTER"], "opened_on": "2026-03-04",
     }  # fmt: skip
-    await reception.hear("aftercare.adverse-event-opened", **opened)
+    await reception.hear("erbium.aftercare.adverse-event-opened", **opened)
     await reception.follow()
     found = (await reception.get(f"/patients/{patient}/clearances/{cleared['clearance_id']}")).json()
     assert (found["standing"], found["reasons"][0]["rule_id"]) == ("suspended", "ADVERSE_EVENT_OPEN")

@@ -200,6 +200,7 @@ def _rights() -> None:
         op.execute(f'GRANT SELECT, INSERT, UPDATE ON "{table}" TO "{FRAMES}"')
     op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON frames_unsettled TO "{FRAMES}"')
     op.execute(f'CREATE POLICY all_chains ON frames_unsettled FOR SELECT TO "{FRAMES}" USING (true)')
+    op.execute(f'CREATE POLICY all_chains ON frame_ranges FOR SELECT TO "{WORK}" USING (true)')  # how many gaps are open, over all
     op.execute(f'GRANT SELECT, INSERT, UPDATE ON frame_positions TO "{FRAMES}"')
     op.execute(f'GRANT INSERT ON unreadable TO "{FRAMES}"')
     op.execute(f'GRANT SELECT ON positions TO "{API}"')  # whether screening has been heard lately

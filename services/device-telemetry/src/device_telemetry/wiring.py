@@ -5,7 +5,7 @@ from datetime import datetime
 from device_telemetry import published
 from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.device.decide import DEVICE
-from device_telemetry.frames.roles import frames_role, looking_again_role, settling_role
+from device_telemetry.frames.roles import frames_role, gaps_role, looking_again_role, settling_role
 from device_telemetry.heard import HEARD
 from device_telemetry.http import devices, frames, reports, treatments
 from device_telemetry.projections.devices import DEVICES
@@ -50,5 +50,5 @@ SERVICE = Service(
     },
     erased_by=("erbium.screening.patient-erased",),
     routes=(devices.routes, treatments.routes, frames.routes, reports.routes),
-    extra_roles=(frames_role, settling_role, looking_again_role),
+    extra_roles=(frames_role, settling_role, looking_again_role, gaps_role),
 )

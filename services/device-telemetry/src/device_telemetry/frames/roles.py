@@ -8,15 +8,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from device_telemetry.frames.consumer import FRAMES_TOPIC, GROUP, FramesConsumer
 from device_telemetry.frames.settling import LOOKING_AGAIN, SETTLING, LookingAgain, Settling
+from device_telemetry.projections.stored_frames import open_gaps
 from device_telemetry.rulebook import RULES
 from erbium_kernel.driver import Role, Step
 from erbium_kernel.follow import Follower
 from erbium_kernel.migrating import sqlalchemy_url
+from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Lease
+from erbium_kernel.progress import IDLE, Progress
 from erbium_kernel.running import CONNECT_SECONDS_MAX, WORK_SECONDS_MAX, Running
 from erbium_kernel.topic.kafka import KafkaInlet
 
 CONNECTIONS_MAX: Final = 2  # of each role
+COUNT_SECONDS: Final = 10.0
 PARTITION_FETCH_BYTES_MAX: Final = 256 * 1024  # compressed, of each of 24 partitions; a larger record still comes, alone
 
 
@@ -65,6 +69,22 @@ def looking_again_role(running: Running) -> Role:
         return Follower(effect, lease, running.runtime.clock).step
 
     return _leased(running, LOOKING_AGAIN, made)
+
+
+def gaps_role(running: Running) -> Role:
+    """Counts the gaps that no back-fill has closed, for operations. Why every worker: a number that is set twice is still right."""
+
+    async def step() -> Progress:
+        assert running.work_engine is not None
+        async with running.work_engine.connect() as connection:
+            metrics.frame_gaps_open(await open_gaps(connection))
+        return IDLE
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Step | None]:
+        yield step
+
+    return Role(name="frame-gaps", opened=opened, poll_seconds=COUNT_SECONDS, woken=False)
 
 
 def _leased(running: Running, name: str, made: Callable[[AsyncEngine, Lease], Step]) -> Role:

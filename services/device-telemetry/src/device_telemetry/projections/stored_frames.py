@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,12 @@ async def kept(conn: AsyncConnection, treatment_id: UUID, findings: Sequence[Fin
         fullest_cells=await _fullest_cells(conn, treatment_id),
         findings=findings,
     )
+
+
+async def open_gaps(conn: AsyncConnection) -> int:
+    """How many gaps no back-fill has closed, in all chains (as `work`): the holes between the ranges received of each boot."""
+    holes = func.greatest(func.jsonb_array_length(frame_ranges.c.received) - 1, 0)
+    return int(await conn.scalar(select(func.coalesce(func.sum(holes), 0))) or 0)
 
 
 async def recordings_of(conn: AsyncConnection, treatment_id: UUID) -> list[Recording]:
