@@ -1,8 +1,5 @@
-"""Telemetry on a real database, frames on a topic in memory: messages come in, roles run when the test says so, HTTP answers."""
+"""Telemetry with its door open, frames on a topic in memory."""
 
-import asyncio
-import contextlib
-import json
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -12,11 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from fastapi import FastAPI
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from device_telemetry import published
 from device_telemetry.frames.codec import Frame
 from device_telemetry.frames.consumer import FramesConsumer
 from device_telemetry.frames.sending import FramesTopic
@@ -26,46 +19,22 @@ from device_telemetry.http.frames import frames_routes
 from device_telemetry.rulebook import RULES
 from device_telemetry.wiring import SERVICE
 from erbium.provision import ServiceUrls
-from erbium_kernel.codec import Codec
-from erbium_kernel.event import Actor, Cursor
-from erbium_kernel.fire import Timers
-from erbium_kernel.follow import Follower
-from erbium_kernel.http.app import create_app
-from erbium_kernel.log.postgres import PostgresStore
-from erbium_kernel.log_records import Heard, Slice
-from erbium_kernel.migrating import sqlalchemy_url
-from erbium_kernel.projecting import Projecting
 from erbium_kernel.reacting import Reacting
-from erbium_kernel.runtime import Runtime
 from erbium_kernel.topic.memory import MemoryBroker
-from erbium_kernel.vault import Vault
 from tests.device_telemetry.making import ATTESTED, CHECK_IN, FACE, GRANT, NOW, TODAY, body
-from tests.kernel.identity.bearers import Bearers
-from tests.kernel.ward import SECRETS, WardClock, WardIds
+from tests.house import STEPS_MAX, House
 
-STEPS_MAX = 500
-SETTLED_SECONDS_MAX = 20.0
-NEWEST = text("SELECT epoch, tx::text::bigint, position FROM log ORDER BY epoch DESC, tx DESC, position DESC LIMIT 1")
 NDJSON = "application/x-ndjson"
 
 
 @dataclass
-class Room:
+class Room(House):
     """One chain's telemetry: a laser, a patient, and everything around them."""
 
-    chain: UUID
-    store: PostgresStore
-    runtime: Runtime
-    engines: dict[str, AsyncEngine]
-    clock: WardClock
-    bearers: Bearers
-    app: FastAPI
-    client: httpx.AsyncClient
-    broker: MemoryBroker
-    topic: str
-    consumer: FramesConsumer
-    settling: Settling
-    offsets: dict[str, int] = field(default_factory=dict)
+    broker: MemoryBroker = field(kw_only=True)
+    topic: str = field(kw_only=True)  # of the frames
+    consumer: FramesConsumer = field(init=False)
+    settling: Settling = field(init=False)
     patient: UUID = field(default_factory=uuid4)
     clinic: UUID = field(default_factory=uuid4)
     laser: UUID = field(default_factory=uuid4)
@@ -74,64 +43,27 @@ class Room:
     treatment: UUID = field(default_factory=uuid4)
     boot: UUID = field(default_factory=uuid4)
 
+    def __post_init__(self) -> None:
+        """The roles that work on frames."""
+        inlet, engine = self.broker.inlet("frames", [self.topic]), self.engines["frames"]
+        self.consumer = FramesConsumer(self.runtime, engine, inlet, lambda: None, topic=self.topic, wait_seconds=0)
+        self.settling = Settling(self.runtime, engine, RULES, topic=self.topic)
+
     @classmethod
     @asynccontextmanager
-    async def on(cls, urls: ServiceUrls, chain: UUID) -> AsyncIterator["Room"]:
-        """Opens everything, closes everything."""
-        clock = WardClock()
-        clock.at = NOW
+    async def with_frames(cls, urls: ServiceUrls, chain: UUID) -> AsyncIterator["Room"]:
+        """Opens everything, the door to a frames topic of its own too; closes everything."""
         topic = f"frames.t{secrets.token_hex(6)}"
         broker = MemoryBroker({topic: 3})
-        async with contextlib.AsyncExitStack() as stack:
-            opened = await PostgresStore.open(service="device_telemetry", api_url=urls.api, work_url=urls.work, clock=clock)
-            store = await stack.enter_async_context(opened)
-            assert urls.frames is not None
-            addresses = {"work": urls.work, "api": urls.api, "frames": urls.frames, "owner": urls.owner}
-            engines = {role: create_async_engine(sqlalchemy_url(url)) for role, url in addresses.items()}
-            for engine in engines.values():
-                stack.push_async_callback(engine.dispose)
-            ids = WardIds(clock, secrets.randbits(64))
-            runtime = Runtime(
-                service="device-telemetry", store=store, clock=clock, ids=ids,
-                codec=Codec([decider.events for decider in SERVICE.deciders], SERVICE.heard),
-                vault=Vault(store, SECRETS, clock=clock, ids=ids, owns_keys=False), publishes=published.messages,
-            )  # fmt: skip
-            bearers = Bearers(clock)
-            routes = (devices.routes, treatments.routes, frames_routes(FramesTopic(broker.outlet(), topic=topic)), reports.routes)
-            app = create_app(replace(SERVICE, routes=routes), runtime, engines["api"], bearers.verifier)
-            client = await stack.enter_async_context(
-                httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://telemetry.test")
-            )
-            consumer = FramesConsumer(
-                runtime, engines["frames"], broker.inlet("frames", [topic]), lambda: None, topic=topic, wait_seconds=0
-            )
-            settling = Settling(runtime, engines["frames"], RULES, topic=topic)
-            yield cls(chain, store, runtime, engines, clock, bearers, app, client, broker, topic, consumer, settling)
+        routes = (devices.routes, treatments.routes, frames_routes(FramesTopic(broker.outlet(), topic=topic)), reports.routes)
+        async with cls.on(replace(SERVICE, routes=routes), urls, chain, at=NOW, broker=broker, topic=topic) as room:
+            yield room
 
     # --- what others say
 
-    async def hear(self, service: str, fact: str, **data: Any) -> None:
-        """A message arrives, as intake would store it; the subscribers have not seen it yet."""
-        offset = self.offsets.get(service, 0)
-        message = Heard(
-            chain_id=self.chain, ordering_id=self.patient, event_id=uuid4(), type=f"erbium.{service}.{fact}", schema_version=1,
-            origin=service, clinic_id=None, subject_id=None, occurred_at=self.clock.now(), correlation_id=uuid4(), causation_id=None,
-            actor=Actor(kind="staff", id="doctor-1"), traceparent=None, raw=json.dumps(data, default=str).encode(), headers=(),
-        )  # fmt: skip
-        await self._take_in(service, offset, (message,))
-
     async def beat(self) -> None:
         """Screening gives a sign of life."""
-        service = "screening"
-        await self._take_in(service, self.offsets.get(service, 0), ())
-
-    async def _take_in(self, service: str, offset: int, heard: tuple[Heard, ...]) -> None:
-        topic = f"erbium.{service}.v1"
-        positions = await self.store.positions(topic)
-        expected = positions.get(0, 0)
-        beat = self.clock.machine() if service == "screening" else None
-        await self.store.take_in(Slice(topic=topic, partition=0, expected=expected, next=expected + 1, heard=heard, heartbeat_at=beat))
-        self.offsets[service] = offset + 1
+        await self.take_in("screening")
 
     def _of(self, command: Any, **changed: Any) -> dict[str, Any]:
         own = {"patient_id": self.patient, "clinic_id": self.clinic, "clearance_id": self.clearance, "visit_id": self.visit}
@@ -145,44 +77,25 @@ class Room:
 
     async def cleared(self, **changed: Any) -> None:
         """Screening clears the patient."""
-        await self.hear("screening", "clearance-granted", **self._of(GRANT, **changed))
+        await self.hear("erbium.screening.clearance-granted", **self._of(GRANT, **changed))
 
     async def screening_says(self, what: str) -> None:
         """Suspended, reinstated, revoked, expired."""
-        await self.hear("screening", f"clearance-{what}", clearance_id=self.clearance, patient_id=self.patient)
+        await self.hear(f"erbium.screening.clearance-{what}", clearance_id=self.clearance, patient_id=self.patient)
 
     async def arrived(self, on: date = TODAY, *, changes: bool = False) -> None:
         """The patient is checked in and asked the question of the day."""
-        await self.hear("scheduling", "visit-checked-in", **self._of(CHECK_IN, on=on))
-        await self.hear("scheduling", "day-of-treatment-attested", **self._of(ATTESTED, on=on, changes=changes))
+        await self.hear("erbium.scheduling.visit-checked-in", **self._of(CHECK_IN, on=on))
+        await self.hear("erbium.scheduling.day-of-treatment-attested", **self._of(ATTESTED, on=on, changes=changes))
 
     # --- roles
 
     async def follow(self) -> None:
-        """Every reaction, then every projection, to the end of the log."""
-        reactions = [Reacting(self.runtime, reaction) for reaction in SERVICE.reactions]
-        projections = [Projecting(self.runtime.codec, projection, self.engines["work"]) for projection in SERVICE.projections]
+        """As usual, after the treatments whose frames came early were looked at again."""
         looking_again = LookingAgain(self.settling)
         looking_again.aside_after_seconds = 0.0  # the clock of other tests on this database stands still
-        for effect in (*reactions, looking_again, reactions[-1], *projections):
-            await self._follow(effect)
-
-    async def _follow(self, effect: Any) -> None:
-        await self.settled()
-        async with self.store.lease(effect.name) as lease:
-            assert lease is not None
-            follower = Follower(effect, lease, self.clock)
-            rests = 0
-            while rests < 2:  # rows of no interest are passed at the second rest
-                rests += (await follower.step()).kind != "worked"
-
-    async def settled(self) -> None:
-        """Waits until a reader may reach all that is committed: somebody else's open transaction holds readers back."""
-        async with asyncio.timeout(SETTLED_SECONDS_MAX), self.engines["work"].connect() as connection:
-            last = (await connection.execute(NEWEST)).one_or_none()
-            await connection.rollback()
-            while last is not None and await self.store.end() < Cursor(*last):  # noqa: ASYNC110  # another process
-                await asyncio.sleep(0.01)
+        await self.run(*(Reacting(self.runtime, reaction) for reaction in self.service.reactions), looking_again)
+        await super().follow()
 
     async def consume(self) -> None:
         """Every frame off the topic, then treatments are told."""
@@ -192,31 +105,11 @@ class Room:
         while (await self.settling.step()).kind == "worked":
             pass
 
-    async def fire(self) -> None:
-        """Every timer that is due."""
-        await Timers(self.runtime, SERVICE.timers).step()
-
     def later(self, **by: float) -> None:
         """The clock moves."""
         self.clock.at += timedelta(**by)
 
     # --- the door
-
-    def headers(self, **token: Any) -> dict[str, str]:
-        """Authorization by a fresh token."""
-        return {"Authorization": f"Bearer {self.bearers.token(self.chain, **token)}"}
-
-    async def post(
-        self, path: str, json: Any = None, *, if_match: str | None = None, key: str | None = None, **token: Any
-    ) -> httpx.Response:
-        """A command, under a new key unless one is given."""
-        extra = {"If-Match": if_match} if if_match else {}
-        headers = {**self.headers(**token), "Idempotency-Key": key or str(uuid4()), **extra}
-        return await self.client.post(f"/v1{path}", json=json, headers=headers)
-
-    async def get(self, path: str, accept: str = "*/*", **query: Any) -> httpx.Response:
-        """A question."""
-        return await self.client.get(f"/v1{path}", params=query, headers={**self.headers(), "Accept": accept})
 
     async def change(self, path: str, json: Any = None, **token: Any) -> httpx.Response:
         """A command on the treatment, with the ETag read a moment before."""

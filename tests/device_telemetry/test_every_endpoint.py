@@ -43,7 +43,7 @@ async def test_a_heartbeat_that_was_not_passed_does_not_count(room: Room) -> Non
     await room.follow()
     await room.beat()
     await room.follow()
-    await room.hear("screening", "clearance-suspended", clearance_id=room.clearance, patient_id=room.patient)
+    await room.hear("erbium.screening.clearance-suspended", clearance_id=room.clearance, patient_id=room.patient)
     room.later(seconds=10)
     await room.beat()
     assert (await room.open()).json()["code"] == "telemetry.screening-stale"

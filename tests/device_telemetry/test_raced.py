@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from device_telemetry import published
 from device_telemetry.clearance.commands import HearChange, OpenTreatment
 from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.clearance.events import ClearanceEvent, SuspensionHeard, TreatmentBound
@@ -19,14 +18,12 @@ from device_telemetry.device.decide import DEVICE, SerialTaken
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.events import TreatmentHeld
 from device_telemetry.wiring import SERVICE
-from erbium_kernel.codec import Codec
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor
 from erbium_kernel.execute import Cause, execute, state_of
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.runtime import Runtime
-from erbium_kernel.vault import Vault
 from tests.device_telemetry.making import (
     ATTESTED,
     CHAIN,
@@ -47,7 +44,8 @@ from tests.device_telemetry.making import (
     TREATMENT_ID,
 )
 from tests.device_telemetry.test_treatment import DOCTOR, END, STOP
-from tests.kernel.ward import SECRETS, WardClock, WardIds
+from tests.house import runtime_of
+from tests.kernel.ward import WardClock
 
 SUSPEND = HearChange(clearance_id=CLEARANCE_ID, patient_id=PATIENT, change="suspended")
 
@@ -57,12 +55,7 @@ def runtime() -> Runtime:
     """Telemetry on an empty memory store."""
     clock = WardClock()
     clock.at = NOW
-    store, ids = MemoryStore(clock=clock), WardIds(clock)
-    return Runtime(
-        service="device-telemetry", store=store, clock=clock, ids=ids,
-        codec=Codec([decider.events for decider in SERVICE.deciders], SERVICE.heard),
-        vault=Vault(store, SECRETS, clock=clock, ids=ids, owns_keys=False), publishes=published.messages,
-    )  # fmt: skip
+    return runtime_of(SERVICE, MemoryStore(clock=clock), clock)
 
 
 async def do(runtime: Runtime, decider: Any, stream_id: UUID, *commands: Any) -> None:

@@ -128,7 +128,7 @@ async def test_what_is_taken_is_not_offered(clinic: House) -> None:
 async def test_the_search_leaves_out_the_days_that_rules_forbid(clinic: House) -> None:
     """With a laser visit on the 9th, biorevitalisation is offered from the 23rd on and on no day within 14 days of it."""
     await booked(clinic, NINTH, LASER)
-    wanted: dict[str, Any] = {"kind": "biorevitalisation", "patient_id": PATIENT, "slots_max": 1}
+    wanted = {"kind": "biorevitalisation", "patient_id": PATIENT, "slots_max": 1}
     found = await clinic.get("/slots", clinic_id=CLINIC, **wanted, **{"from": "2026-03-05", "to": "2026-03-30"})
     assert [item["on"] for item in found.json()["items"]] == ["2026-03-23"]
     assert found.json()["complete"] is False

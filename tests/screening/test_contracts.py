@@ -45,9 +45,8 @@ def test_a_correction_replaces_the_report() -> None:
 
 def test_words_of_the_contract() -> None:
     """Every kind of procedure has a word in the contract, except waxing, which is ours alone."""
-    kinds = json.loads((stored_events.CONTRACTS / "screening" / "procedure-reported.v1.json").read_text())["schema"]["properties"]["kind"][
-        "enum"
-    ]
+    contract = json.loads((stored_events.CONTRACTS / "screening" / "procedure-reported.v1.json").read_text())
+    kinds = contract["schema"]["properties"]["kind"]["enum"]
     assert set(PUBLISHED_AS.values()) == set(kinds)
     assert rulebook().procedure_kinds() - set(PUBLISHED_AS) == {"waxing"}
 

@@ -106,10 +106,10 @@ class Vault:
                 return value
             if key.aead is None:
                 return Redacted(value.subject_id)
-            nonce, ciphertext = base64.b64decode(value.nonce), base64.b64decode(value.ciphertext)
             try:
+                nonce, ciphertext = base64.b64decode(value.nonce), base64.b64decode(value.ciphertext)
                 return Personal(value.subject_id, key.aead.decrypt(nonce, ciphertext, _aad(chain_id, value.subject_id)).decode())
-            except InvalidTag:
+            except (InvalidTag, ValueError):
                 log.error("a value is sealed under another key than its person has")  # noqa: TRY400
                 return Redacted(value.subject_id)  # unreadable is the safe reading
 

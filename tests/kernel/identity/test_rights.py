@@ -7,6 +7,8 @@ CLINICAL = {
     "screening:write",
     "screening:decide",
     "screening:erase",
+    "scheduling:read",
+    "scheduling:book",
     "telemetry:read",
     "aftercare:read",
     "aftercare:triage",

@@ -36,6 +36,7 @@ class Limits:
     fever_amber_celsius: float
     fever_red_celsius: float
     pain_rising_from_day: int
+    worsening_expected_to_day: int
     redness_flag_after_day: int
     redness_review_after_day: int
     swelling_expected_to_day: int

@@ -95,7 +95,7 @@ def _outside_expected_course(limits: Limits, answers: Answers, day: int) -> Iter
         yield "REDNESS_PAST_REVIEW"
     elif answers.redness and day > limits.redness_flag_after_day:
         yield "REDNESS_FLAG"
-    if (answers.redness_trend == "worse" and day > 1) or answers.spreading_redness or answers.confusion:
+    if (answers.redness_trend == "worse" and day > limits.worsening_expected_to_day) or answers.spreading_redness or answers.confusion:
         yield "GETTING_WORSE"
     if answers.swelling and day > limits.swelling_expected_to_day:
         yield "SWELLING_PAST_EXPECTED"

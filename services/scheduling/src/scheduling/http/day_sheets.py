@@ -48,6 +48,7 @@ async def find_visit(call: Call, visit_id: UUID) -> VisitView:
         row = await visits.get_visit(conn, visit_id)
         if row is None:
             raise NotFound("There is no such visit in this chain.")
+        call.at_clinic(row["clinic_id"])
         names = await patients.sealed_names(conn, [row["patient_id"]])
     return _view(row, names, await call.opener(list(names.values())))
 
