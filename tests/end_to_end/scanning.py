@@ -1,10 +1,11 @@
 """Looks for planted words in everything that Erbium leaves anywhere: tables, topics, logs, metrics."""
 
 import asyncio
+import time
 import uuid
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import asyncpg
 import httpx
@@ -15,6 +16,7 @@ from erbium.provision import database_of
 from erbium.stack import Stack
 
 POLL_MS = 500
+T = TypeVar("T")
 
 
 def everywhere(stack: Stack, words: Iterable[str]) -> list[str]:
@@ -53,27 +55,33 @@ async def _keep(dump: bytearray, data: bytes) -> None:
 
 
 async def _topics(stack: Stack, sought: list[bytes]) -> list[str]:
+    found, seen = [], 0
+    async for record in _records(stack, None):
+        seen += 1
+        parts = [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
+        found += [f"{record.topic}: {word.decode()}" for word in sought if any(word in part for part in parts)]
+    assert seen, "the topics are empty: nothing was looked at"
+    return found
+
+
+async def _records(stack: Stack, topics: list[str] | None) -> AsyncIterator[Any]:
+    """Every record of these topics, or of all of ours, from the beginning to where they end now."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=stack.servers.kafka, group_id=None, auto_offset_reset="earliest", enable_auto_commit=False
     )
     await consumer.start()
-    found, seen = [], 0
     try:
-        topics = [topic for topic in await consumer.topics() if topic.startswith("erbium.")]
-        places = [TopicPartition(one["topic"], part["partition"]) for one in await _described(stack, topics) for part in one["partitions"]]
+        wanted = topics or [topic for topic in await consumer.topics() if topic.startswith("erbium.")]
+        places = [TopicPartition(one["topic"], part["partition"]) for one in await _described(stack, wanted) for part in one["partitions"]]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         await consumer.seek_to_beginning(*places)
         while any([await consumer.position(place) < ends[place] for place in places]):
-            for place, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=2_000)).items():
-                seen += len(records)
+            for records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=2_000)).values():
                 for record in records:
-                    parts = [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
-                    found += [f"{place.topic}: {word.decode()}" for word in sought if any(word in part for part in parts)]
+                    yield record
     finally:
         await consumer.stop()
-    assert seen, "the topics are empty: nothing was looked at"
-    return found
 
 
 async def _described(stack: Stack, topics: list[str]) -> list[dict[str, Any]]:
@@ -86,11 +94,42 @@ async def _described(stack: Stack, topics: list[str]) -> list[dict[str, Any]]:
         await admin.close()
 
 
-def state_files(folder: Path, words: Iterable[str]) -> list[str]:
-    """Files below a folder (reports, stories) that hold one of these words."""
-    sought = [word.encode() for word in words]
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [f"{path.name}: {word.decode()}" for path in files for word in sought if word in path.read_bytes()]
+def keys_of(stack: Stack, service: str) -> dict[uuid.UUID, tuple[bool, bytes | None]]:
+    """Person -> (erased, wrapped key) in one service."""
+
+    async def read() -> dict[uuid.UUID, tuple[bool, bytes | None]]:
+        connection = await asyncpg.connect(stack.servers.postgres_url.rsplit("/", 1)[0] + "/" + database_of(service), timeout=10)
+        try:
+            rows = await connection.fetch("SELECT subject_id, erased, wrapped FROM keys")
+        finally:
+            await connection.close()
+        return {row["subject_id"]: (row["erased"], row["wrapped"]) for row in rows}
+
+    return run_apart(read)
+
+
+def run_apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Runs it on a loop of its own, whether or not one runs here."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result(timeout=60)
+
+
+async def newest_values(stack: Stack, topic: str) -> dict[bytes, bytes | None]:
+    """Key -> the newest value of a compacted topic; None = a tombstone."""
+    newest: dict[bytes, bytes | None] = {}
+    async for record in _records(stack, [topic]):
+        newest[record.key or b""] = record.value
+    return newest
+
+
+def until(seconds: float, look: Callable[[], Any]) -> float:
+    """How long it took until `look` was true. Fails after the deadline."""
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
+        if look():
+            return time.monotonic() - started
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
 
 
 def a_name() -> str:

@@ -1,14 +1,17 @@
 """The patient's journey over HTTP on real servers, twice on the same state, and what must not be found afterwards."""
 
+import re
 from pathlib import Path
 
+import httpx
 import pytest
 
 from erbium import demo
 from erbium.journey.play import Outcome
 from erbium.stack import Stack
-from tests.end_to_end.scanning import a_name, everywhere
+from tests.end_to_end.scanning import a_name, everywhere, keys_of, newest_values, until
 
+ERASED_SECONDS_MAX = 60.0  # the promise
 FIRST_NAMES = (f"{a_name()} {a_name()}", f"{a_name()} {a_name()}")
 
 
@@ -76,6 +79,30 @@ def test_the_erased_patient_is_unknown_everywhere(stack: Stack, journey: Outcome
         listed = again.get("screening", "/v1/patients").body["items"]
         assert str(erased) not in {item["patient_id"] for item in listed}
         assert str(journey.treated.patient_id) in {item["patient_id"] for item in listed}
+
+
+async def test_the_erased_key_is_gone_everywhere(stack: Stack, journey: Outcome) -> None:
+    """The erased patient's key is erased in all four services and a tombstone on the key topic; the treated patient's key still stands."""
+    erased, treated = journey.erased.patient_id, journey.treated.patient_id
+    for service in stack.services:
+        until(ERASED_SECONDS_MAX, lambda service=service: keys_of(stack, service).get(erased) == (True, None))
+        stands_erased, wrapped = keys_of(stack, service)[treated]
+        assert (stands_erased, wrapped is not None) == (False, True), service
+    newest = await newest_values(stack, "erbium.screening.keys.v1")
+    assert newest[f"{journey.erased.clinic.chain}/{erased}".encode()] is None
+    assert newest[f"{journey.erased.clinic.chain}/{treated}".encode()] is not None
+
+
+def test_every_series_is_really_set(stack: Stack, journey: Outcome) -> None:
+    """After a journey each series that operations must have has a sample somewhere."""
+    text = "\n".join(httpx.get(endpoint.metrics, trust_env=False, timeout=10).text for endpoint in stack.services.values())
+    sampled = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if line and not line.startswith("#")}
+    wanted = {
+        "http_request_seconds_count", "append_seconds_count", "append_conflicts_total", "relay_lag_events", "relay_lag_seconds",
+        "intake_lag_records", "follow_lag_seconds", "timers_overdue", "consumer_last_progress_timestamp", "frames_total",
+        "frame_gaps_open", "db_pool_in_use", "oldest_transaction_seconds",
+    }  # fmt: skip
+    assert wanted <= sampled, wanted - sampled
 
 
 def test_a_second_journey_on_the_same_state(stack: Stack, journey: Outcome, tmp_path: Path) -> None:

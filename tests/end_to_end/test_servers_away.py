@@ -19,6 +19,7 @@ import pytest
 from erbium import servers
 from erbium.journey.clinic import Clinic
 from erbium.stack import Stack
+from tests.end_to_end.scanning import until
 
 ANSWER_SECONDS_MAX = 2.0
 RECOVERY_SECONDS_MAX = 5.0  # deadline of a fault test
@@ -63,16 +64,6 @@ def children_of(pid: int) -> list[int]:
 def a_clinic(clinic_id: uuid.UUID) -> dict[str, Any]:
     hours = [{"weekday": 1, "opens": "08:00", "closes": "20:00"}]
     return {"clinic_id": str(clinic_id), "name": "Centro", "time_zone": "Europe/Madrid", "opening_hours": hours}
-
-
-def until(seconds: float, look: Any) -> float:
-    """How long it took until `look` was true. Fails after the deadline."""
-    started = time.monotonic()
-    while time.monotonic() - started < seconds:
-        if look():
-            return time.monotonic() - started
-        time.sleep(0.05)
-    pytest.fail(f"not within {seconds} s")
 
 
 def test_kafka_away(stack: Stack, clinic: Clinic) -> None:
