@@ -147,15 +147,15 @@ class House:
             while last is not None and await self.store.end() < Cursor(*last):  # noqa: ASYNC110  # another process
                 await asyncio.sleep(0.01)
 
-    async def follow(self) -> None:
-        """Every reaction, then every projection, then the erasure, to the end of the log."""
-        await self.run(*(Reacting(self.runtime, reaction) for reaction in self.service.reactions))
-        await self.run(*(Projecting(self.runtime.codec, each, self.engines["work"]) for each in self.service.projections))
-        await self.run(Erasing(self.runtime, self.service.erasure, frozenset(self.service.erased_by)))
+    def subscribers(self) -> list[Effect]:
+        """Every reaction, then every projection, then the erasure."""
+        reactions = [Reacting(self.runtime, reaction) for reaction in self.service.reactions]
+        projections = [Projecting(self.runtime.codec, each, self.engines["work"]) for each in self.service.projections]
+        return [*reactions, *projections, Erasing(self.runtime, self.service.erasure, frozenset(self.service.erased_by))]
 
-    async def run(self, *effects: Effect) -> None:
-        """Each to the end of the log. Rows of no interest are passed at the second rest."""
-        for effect in effects:
+    async def follow(self) -> None:
+        """Every subscriber to the end of the log. Rows of no interest are passed at the second rest."""
+        for effect in self.subscribers():
             await self.settled()
             async with self.store.lease(effect.name) as lease:
                 assert lease is not None

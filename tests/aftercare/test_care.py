@@ -1,8 +1,8 @@
 """The care of one treatment: each command done, refused, repeated, raced."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,19 +11,29 @@ from hypothesis import strategies as st
 
 from aftercare.care.commands import CloseAdverseEvent, OpenCheckIn, PlanCare
 from aftercare.care.decide import AdverseEventNotKnown, BeforeTreatment, TreatmentNotKnown
-from aftercare.care.events import AdverseEventOpened, CarePlanCorrected, CarePlanIssued, CheckInAnswered, CheckInOpened
+from aftercare.care.events import AdverseEventClosed, AdverseEventOpened, CarePlanCorrected, CarePlanIssued, CheckInAnswered, CheckInOpened
 from aftercare.care.state import NotPlanned, UnderCare
 from aftercare.rules import LEVELS
 from aftercare.wiring import SERVICE
 from erbium_kernel.decider import SetTimer
 from erbium_kernel.execute import execute, state_of
 from erbium_kernel.log.memory import MemoryStore
+from erbium_kernel.runtime import Runtime
 from tests.aftercare.making import CARE, COMPLETED, EVENT_ID, NEXT_MORNING, PLAN, TREATED, after, answer
-from tests.house import runtime_of
+from tests.house import others_first, race, runtime_of
 from tests.kernel.ward import WardClock, cause
 
 DAY_1_DUE = datetime(2026, 4, 16, 7, tzinfo=UTC)  # 09:00 in Madrid, summer time
 CHAIN = UUID("00000000-0000-7000-8000-00000000c4a1")
+BLISTERS = answer(blisters=True)
+SEEN = CloseAdverseEvent(at=NEXT_MORNING, adverse_event_id=EVENT_ID, closed_by="d")
+ONCE: list[tuple[str, tuple[Any, ...], Any, list[type]]] = [
+    ("plan", (), PLAN, [CarePlanIssued]),
+    ("correct the plan", (PLAN,), PlanCare(treatment=COMPLETED), [CarePlanCorrected]),
+    ("open a check-in", (PLAN,), OpenCheckIn(at=DAY_1_DUE), [CheckInOpened]),
+    ("answer", (PLAN,), BLISTERS, [CheckInAnswered, AdverseEventOpened]),
+    ("close an adverse event", (PLAN, BLISTERS), SEEN, [AdverseEventClosed]),
+]
 
 
 def test_plan_done() -> None:
@@ -171,15 +181,40 @@ def test_repeated_commands_yield_no_events(names: list[str]) -> None:
             assert name != "red" or state.open_adverse_events
 
 
-async def test_raced() -> None:
-    """Two answers with blisters race: one adverse event is open, no answer is lost."""
+@pytest.fixture
+def runtime() -> Runtime:
+    """Aftercare on an empty memory store that lets others in."""
     clock = WardClock()
-    runtime = runtime_of(SERVICE, MemoryStore(clock=clock), clock)
-    stream_id = TREATED.treatment_id
-    await execute(runtime, CHAIN, CARE, stream_id, PLAN, cause=cause(runtime))
+    return runtime_of(SERVICE, MemoryStore(clock=clock, pause=others_first), clock)
+
+
+async def do(runtime: Runtime, *commands: Any) -> None:
+    """Commands about the treatment's care, one after the other. Raises: Rejected."""
+    for command in commands:
+        await execute(runtime, CHAIN, CARE, TREATED.treatment_id, command, cause=cause(runtime))
+
+
+async def stored(runtime: Runtime) -> list[type]:
+    """What kinds of events the care's stream holds."""
+    loaded = await runtime.store.load(CHAIN, CARE.stream(TREATED.treatment_id))
+    return [type(runtime.codec.decode(row)) for row in loaded.rows]
+
+
+@pytest.mark.parametrize(("before", "command", "effect"), [row[1:] for row in ONCE], ids=[row[0] for row in ONCE])
+async def test_raced_with_itself(runtime: Runtime, before: tuple[Any, ...], command: Any, effect: list[type]) -> None:
+    """The same command twice at once, a timer's too, has its effect once."""
+    await do(runtime, *before)
+    earlier = await stored(runtime)
+    assert await race([do(runtime, command) for _ in range(2)]) == ["done", "done"]
+    assert await stored(runtime) == [*earlier, *effect]
+
+
+async def test_raced(runtime: Runtime) -> None:
+    """Two answers with blisters race: one adverse event is open, no answer is lost."""
+    await do(runtime, PLAN)
     both = [answer(blisters=True), answer(adverse_event_id=uuid4(), blisters=True, pain_0_to_10=5)]
-    await asyncio.gather(*(execute(runtime, CHAIN, CARE, stream_id, command, cause=cause(runtime)) for command in both))
-    state, _ = await state_of(runtime, CHAIN, CARE, stream_id)
+    assert await race([do(runtime, command) for command in both]) == ["done", "done"]
+    state, _ = await state_of(runtime, CHAIN, CARE, TREATED.treatment_id)
     assert isinstance(state, UnderCare)
     assert len(state.answered) == 2
     assert len(state.open_adverse_events) == 1

@@ -19,7 +19,7 @@ from device_telemetry.http.frames import frames_routes
 from device_telemetry.rulebook import RULES
 from device_telemetry.wiring import SERVICE
 from erbium.provision import ServiceUrls
-from erbium_kernel.reacting import Reacting
+from erbium_kernel.follow import Effect
 from erbium_kernel.topic.memory import MemoryBroker
 from tests.device_telemetry.making import ATTESTED, CHECK_IN, FACE, GRANT, NOW, TODAY, body
 from tests.house import STEPS_MAX, House
@@ -90,12 +90,12 @@ class Room(House):
 
     # --- roles
 
-    async def follow(self) -> None:
-        """As usual, after the treatments whose frames came early were looked at again."""
+    def subscribers(self) -> list[Effect]:
+        """As usual; after the reactions treatments are looked at again, and the last reaction hears what came of it."""
         looking_again = LookingAgain(self.settling)
         looking_again.aside_after_seconds = 0.0  # the clock of other tests on this database stands still
-        await self.run(*(Reacting(self.runtime, reaction) for reaction in self.service.reactions), looking_again)
-        await super().follow()
+        usual, last = super().subscribers(), len(self.service.reactions)
+        return [*usual[:last], looking_again, *usual[last - 1 :]]
 
     async def consume(self) -> None:
         """Every frame off the topic, then treatments are told."""

@@ -9,14 +9,30 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from device_telemetry.clearance.commands import HearChange, OpenTreatment
+from device_telemetry.clearance.commands import CloseTreatment, HearChange, OpenTreatment
 from device_telemetry.clearance.decide import CLEARANCE
-from device_telemetry.clearance.events import ClearanceEvent, SuspensionHeard, TreatmentBound
+from device_telemetry.clearance.events import ClearanceEvent, SuspensionHeard, TreatmentBound, TreatmentOver
 from device_telemetry.clearance.refusals import ClearanceSuspended, DeviceInTreatment
 from device_telemetry.clearance.state import Clearance
 from device_telemetry.device.decide import DEVICE, SerialTaken
+from device_telemetry.device.events import DeviceClaimed, DeviceFaulted, DeviceLockedOut, DeviceRegistered, DeviceReleased
+from device_telemetry.treatment.commands import CheckSilence, ExpireBackfill, GiveUpUnstarted, NoteFramesComing
 from device_telemetry.treatment.decide import TREATMENT
-from device_telemetry.treatment.events import TreatmentHeld
+from device_telemetry.treatment.events import (
+    BackfillExpired,
+    FramesStillComing,
+    HoldLifted,
+    SilenceCheckDue,
+    TreatmentAborted,
+    TreatmentCompleted,
+    TreatmentEnded,
+    TreatmentHeld,
+    TreatmentOpened,
+    TreatmentPartiallyCompleted,
+    TreatmentResumed,
+    TreatmentStarted,
+    ZoneClosed,
+)
 from device_telemetry.wiring import SERVICE
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import Rejected
@@ -43,11 +59,42 @@ from tests.device_telemetry.making import (
     TAKE_UP,
     TREATMENT_ID,
 )
-from tests.device_telemetry.test_treatment import DOCTOR, END, STOP
-from tests.house import runtime_of
+from tests.device_telemetry.test_device import LOCKOUT, RELEASE, WARNING
+from tests.device_telemetry.test_treatment import ABORT, CLOSE, DOCTOR, END, GAPPY, LATER, LIFT, PAUSE, RUNNING, STOP, WHOLE, finish
+from tests.house import others_first, race, runtime_of
 from tests.kernel.ward import WardClock
 
 SUSPEND = HearChange(clearance_id=CLEARANCE_ID, patient_id=PATIENT, change="suspended")
+OVER = CloseTreatment(treatment_id=TREATMENT_ID, delivered=True)
+CLEARED = (GRANT, CHECK_IN, ATTESTED)
+SILENT = (*RUNNING, CheckSilence(at=LATER))
+LATE = (*RUNNING, END, ExpireBackfill(at=LATER))
+ONCE: list[tuple[str, Any, UUID, tuple[Any, ...], Any, list[type]]] = [
+    ("register", DEVICE, LASER, (), REGISTER, [DeviceRegistered]),
+    ("claim", DEVICE, LASER, (REGISTER,), CLAIM, [DeviceClaimed]),
+    ("fault", DEVICE, LASER, (REGISTER, CLAIM), WARNING, [DeviceFaulted]),
+    ("lock out", DEVICE, LASER, (REGISTER, CLAIM), LOCKOUT, [DeviceLockedOut]),
+    ("release", DEVICE, LASER, (REGISTER, CLAIM, LOCKOUT), RELEASE, [DeviceReleased]),
+    ("hear a suspension", CLEARANCE, CLEARANCE_ID, CLEARED, SUSPEND, [SuspensionHeard]),
+    ("open", CLEARANCE, CLEARANCE_ID, CLEARED, OPEN, [TreatmentBound]),
+    ("be over", CLEARANCE, CLEARANCE_ID, (*CLEARED, OPEN), OVER, [TreatmentOver]),
+    ("take up", TREATMENT, TREATMENT_ID, (), TAKE_UP, [TreatmentOpened]),
+    ("start", TREATMENT, TREATMENT_ID, (TAKE_UP,), START, [TreatmentStarted]),
+    ("pause", TREATMENT, TREATMENT_ID, RUNNING, PAUSE, [TreatmentHeld]),
+    ("stop", TREATMENT, TREATMENT_ID, RUNNING, STOP, [TreatmentHeld]),
+    ("lift", TREATMENT, TREATMENT_ID, (*RUNNING, PAUSE), LIFT, [HoldLifted]),
+    ("close a zone", TREATMENT, TREATMENT_ID, RUNNING, CLOSE, [ZoneClosed, TreatmentHeld]),
+    ("resume", TREATMENT, TREATMENT_ID, (*RUNNING, STOP), DOCTOR, [TreatmentResumed]),
+    ("end", TREATMENT, TREATMENT_ID, RUNNING, END, [TreatmentEnded]),
+    ("abort", TREATMENT, TREATMENT_ID, RUNNING, ABORT, [TreatmentAborted, TreatmentEnded]),
+    ("abort unstarted", TREATMENT, TREATMENT_ID, (TAKE_UP,), ABORT, [TreatmentAborted]),
+    ("give up unstarted", TREATMENT, TREATMENT_ID, (TAKE_UP,), GiveUpUnstarted(at=LATER), [TreatmentAborted]),
+    ("check silence", TREATMENT, TREATMENT_ID, RUNNING, CheckSilence(at=LATER), [SilenceCheckDue]),
+    ("note frames coming", TREATMENT, TREATMENT_ID, SILENT, NoteFramesComing(last_frame_at=LATER), [FramesStillComing]),
+    ("expire back-fill", TREATMENT, TREATMENT_ID, (*RUNNING, END), ExpireBackfill(at=LATER), [BackfillExpired]),
+    ("complete", TREATMENT, TREATMENT_ID, (*RUNNING, END), finish(WHOLE), [TreatmentCompleted]),
+    ("complete in part", TREATMENT, TREATMENT_ID, LATE, finish(GAPPY), [TreatmentPartiallyCompleted]),
+]
 
 
 @pytest.fixture
@@ -55,7 +102,7 @@ def runtime() -> Runtime:
     """Telemetry on an empty memory store."""
     clock = WardClock()
     clock.at = NOW
-    return runtime_of(SERVICE, MemoryStore(clock=clock), clock)
+    return runtime_of(SERVICE, MemoryStore(clock=clock, pause=others_first), clock)
 
 
 async def do(runtime: Runtime, decider: Any, stream_id: UUID, *commands: Any) -> None:
@@ -73,6 +120,17 @@ async def stored(runtime: Runtime, decider: Any, stream_id: UUID) -> list[Any]:
     """The events of a stream."""
     loaded = await runtime.store.load(CHAIN, decider.stream(stream_id))
     return [runtime.codec.decode(row) for row in loaded.rows]
+
+
+@pytest.mark.parametrize(("decider", "stream_id", "before", "command", "effect"), [row[1:] for row in ONCE], ids=[row[0] for row in ONCE])
+async def test_raced_with_itself(
+    runtime: Runtime, decider: Any, stream_id: UUID, before: tuple[Any, ...], command: Any, effect: list[type]
+) -> None:
+    """The same command twice at once, a timer's too, has its effect once."""
+    await do(runtime, decider, stream_id, *before)
+    earlier = len(await stored(runtime, decider, stream_id))
+    assert await race([do(runtime, decider, stream_id, command) for _ in range(2)]) == ["done", "done"]
+    assert [type(event) for event in (await stored(runtime, decider, stream_id))[earlier:]] == effect
 
 
 async def test_two_registrations_of_one_serial(runtime: Runtime) -> None:
