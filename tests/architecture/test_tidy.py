@@ -106,3 +106,10 @@ def test_import_contracts_hold() -> None:
     """The kernel knows no service, no service another one (import-linter)."""
     done = subprocess.run([str(ROOT / ".venv/bin/lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_ruff_is_content() -> None:
+    """Lint and layout are clean, so that a change shows only what it changes."""
+    for arguments in (["check", "."], ["format", "--check", "."]):
+        done = subprocess.run([str(ROOT / ".venv/bin/ruff"), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout[-3000:]
