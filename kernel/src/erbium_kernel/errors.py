@@ -41,7 +41,7 @@ class NotFound(Rejected):
     """There is no such thing in this chain."""
 
     slug = "not-found"
-    do = "Check the id; things of another chain are not shown."
+    do = "Check the id; things of another chain are not shown. Just written? Ask again with Erbium-After and the id the answer named."
 
 
 class VersionConflict(Exception):

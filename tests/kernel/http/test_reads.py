@@ -106,6 +106,17 @@ async def test_read_your_write(door: Door) -> None:
     assert (second.status_code, second.headers["erbium-after"]) == (200, "pending")
 
 
+async def test_not_found_may_only_mean_not_yet(door: Door) -> None:
+    """A 404 after a wait in vain says `pending`, so that nobody takes a record that is on its way for one that is not there."""
+
+    async def followed(*_: Any) -> bool:
+        return False
+
+    async with waiting(door, followed) as client:
+        answer = await client.get(f"/v1/beds/{uuid4()}", headers={**door.headers(), "Erbium-After": str(uuid4())})
+    assert (answer.status_code, answer.headers["erbium-after"]) == (404, "pending")
+
+
 async def test_read_your_write_through_the_store(door: Door) -> None:
     """With nobody who hears an event, it counts as followed at once; an event that nobody knows stays pending."""
     answer = await door.command("/v1/beds", {"patient_id": str(uuid4()), "room_id": str(uuid4())})

@@ -84,7 +84,11 @@ class Guarded(APIRoute):
                 return await answered(request)
             except Exception as error:  # noqa: BLE001  # mapped once, in problem_of; what it does not name is a 500 and logged
                 here = passage(request)
-                return respond(request, error).response(here.request_id.urn, here.trace_id)
+                answer = respond(request, error).response(here.request_id.urn, here.trace_id)
+                call = getattr(request.state, "call", None)
+                if call is not None and "Erbium-After" in call.headers:  # "not found" may only mean "not yet"
+                    answer.headers["Erbium-After"] = call.headers["Erbium-After"]
+                return answer
 
         async def answered(request: Request) -> Response:
             edge: Edge = request.app.state.edge

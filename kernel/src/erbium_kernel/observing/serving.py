@@ -19,7 +19,7 @@ from erbium_kernel.observing.health import Health
 
 REQUESTS_AT_ONCE_MAX = 1_000
 CONNECTIONS_WAITING_MAX = 256
-KEEP_ALIVE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75  # longer than the pools of usual clients and gateways keep an idle connection, so that they close it, not we
 DRAIN_SECONDS_MAX = 8
 STOP_SECONDS_MAX = 10.0
 

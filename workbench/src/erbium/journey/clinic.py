@@ -149,19 +149,22 @@ class Clinic:
         self, method: str, service: str, path: str, role: str, headers: Mapping[str, str], body: Any, params: Mapping[str, Any]
     ) -> Reply:
         started = time.perf_counter()
+        asked = {"headers": {"Authorization": f"Bearer {self.token(role)}", **headers}, "json": body, "params": params}
         try:
-            answer = self._http.request(
-                method,
-                self.urls[service] + path,
-                headers={"Authorization": f"Bearer {self.token(role)}", **headers},
-                json=body,
-                params=params,
-            )
+            answer = self._http.request(method, self.urls[service] + path, **asked)
+        except (httpx.ReadError, httpx.RemoteProtocolError):  # an idle connection was closed under us: every request here is safe to repeat
+            answer = self._again(method, service, path, asked)
         except httpx.HTTPError as error:
             raise JourneyFailed(f"{method} {service}{path}: {type(error).__name__}: {error}") from error
         took_ms = (time.perf_counter() - started) * 1000
         kind = answer.headers.get("content-type", "")
         return Reply(answer.status_code, answer.json() if "json" in kind else answer.text, answer.headers, took_ms)
+
+    def _again(self, method: str, service: str, path: str, asked: Mapping[str, Any]) -> httpx.Response:
+        try:
+            return self._http.request(method, self.urls[service] + path, **asked)
+        except httpx.HTTPError as error:
+            raise JourneyFailed(f"{method} {service}{path}: {type(error).__name__}: {error}") from error
 
     @staticmethod
     def _expected(reply: Reply, expect: int | None, what: str) -> Reply:
