@@ -230,7 +230,7 @@ class Journey:
         self.clinic.move_time(timedelta(days=1))
         path = f"/v1/treatments/{self.treatment_id}"
         self.clinic.wait_for("the day-1 check-in", lambda: self.desk.check_in(path))
-        say("aftercare", "asks how it is going (day 1, 09:00 on the clinic's wall)", rule="check-in day 1")
+        say("aftercare", "asked how it is going at 09:00 on the clinic's wall", rule="check-in day 1")
         answered = self.clinic.post(
             "aftercare", f"{path}/check-in-answers", {**BLISTERS, "words": "Two small blisters."}, role="integrator"
         )
