@@ -1,0 +1,1 @@
+"""Four services in one process, on memory, under a seeded scheduler. See README.md."""
