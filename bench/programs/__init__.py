@@ -1,0 +1,1 @@
+"""Programs that are measured, or measure, in a process of their own."""

@@ -1,0 +1,1 @@
+"""One file a row of the table: what is measured, and what it is measured against."""
