@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from erbium import provision
 from erbium.provision import ServiceUrls
 from erbium_kernel.codec import Codec
+from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor, Cursor
 from erbium_kernel.execute import execute
@@ -31,7 +32,7 @@ from erbium_kernel.follow import Effect, Follower
 from erbium_kernel.http.app import create_app
 from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.log_records import Heard, Slice
-from erbium_kernel.migrating import migrate, sqlalchemy_url
+from erbium_kernel.migrating import migrate
 from erbium_kernel.ports import Store
 from erbium_kernel.projecting import Projecting
 from erbium_kernel.reacting import Erasing, Reacting

@@ -1,4 +1,4 @@
-"""Who may import whom, file by file: architecture.md section 2."""
+"""Who may import whom, file by file."""
 
 import ast
 from collections.abc import Iterator

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy import text
 
 from device_telemetry.frames.codec import Frame
 from device_telemetry.frames.consumer import FramesConsumer
@@ -16,6 +17,7 @@ from device_telemetry.frames.sending import FramesTopic
 from device_telemetry.frames.settling import LookingAgain, Settling
 from device_telemetry.http import devices, reports, treatments
 from device_telemetry.http.frames import frames_routes
+from device_telemetry.projections.frame_store import PostgresFrameStore
 from device_telemetry.rulebook import RULES
 from device_telemetry.wiring import SERVICE
 from erbium.provision import ServiceUrls
@@ -45,9 +47,9 @@ class Room(House):
 
     def __post_init__(self) -> None:
         """The roles that work on frames."""
-        inlet, engine = self.broker.inlet("frames", [self.topic]), self.engines["frames"]
-        self.consumer = FramesConsumer(self.runtime, engine, inlet, lambda: None, topic=self.topic, wait_seconds=0)
-        self.settling = Settling(self.runtime, engine, RULES, topic=self.topic)
+        inlet, store = self.broker.inlet("frames", [self.topic]), PostgresFrameStore(self.engines["frames"])
+        self.consumer = FramesConsumer(self.runtime, store, inlet, lambda: None, topic=self.topic, wait_seconds=0)
+        self.settling = Settling(self.runtime, store, RULES, topic=self.topic)
 
     @classmethod
     @asynccontextmanager
@@ -57,6 +59,8 @@ class Room(House):
         broker = MemoryBroker({topic: 3})
         routes = (devices.routes, treatments.routes, frames_routes(FramesTopic(broker.outlet(), topic=topic)), reports.routes)
         async with cls.on(replace(SERVICE, routes=routes), urls, chain, at=NOW, broker=broker, topic=topic) as room:
+            async with room.engines["work"].begin() as conn:  # an earlier test of the module may have ended in a later year
+                await conn.execute(text("DELETE FROM heartbeats"))
             yield room
 
     # --- what others say

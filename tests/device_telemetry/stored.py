@@ -1,8 +1,9 @@
 """One example of every stored event."""
 
+from dataclasses import replace
 from typing import Any
 
-from device_telemetry.clearance.commands import CloseTreatment, HearChange, HearSameDayApproval
+from device_telemetry.clearance.commands import CloseTreatment, HearChange, HearSameDayApproval, NoteDelivery
 from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.device.decide import DEVICE
 from device_telemetry.treatment.commands import (
@@ -50,6 +51,7 @@ _HISTORIES: list[tuple[Any, tuple[Any, ...]]] = [
             _change("revoked"),
         ),
     ),
+    (CLEARANCE, (GRANT, CHECK_IN, ATTESTED, OPEN, replace(_CLOSED, delivered=False), NoteDelivery(treatment_id=TREATMENT_ID))),
     (TREATMENT, (*RUNNING, STOP, DOCTOR, PAUSE, LIFT, CheckSilence(at=LATER), NoteFramesComing(last_frame_at=NOW))),
     (TREATMENT, (*RUNNING, CLOSE, END, FinishTreatment(delivered=WHOLE, at=LATER))),
     (TREATMENT, (*RUNNING, END, ExpireBackfill(at=LATER), FinishTreatment(delivered=GAPPY, at=LATER))),

@@ -1,6 +1,6 @@
 """Whatever the order and however often batches come, ranges and sums are the same."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_telemetry.frames import ranges
-from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, absorbed
-from device_telemetry.frames.codec import Frame, Receipt
+from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, BootSoFar, absorbed
+from device_telemetry.frames.codec import DEVICE_MS_MAX, Frame, Receipt
 from device_telemetry.frames.ranges import Range
 from device_telemetry.frames.totals import Sum
 from tests.device_telemetry.making import BINDING, BOOT, CHAIN, LASER, NOW, TREATMENT_ID, batch, frame
@@ -23,18 +23,18 @@ def arrival(frames: list[Frame], minutes: int = 0, **header: Any) -> Arrival:
 
 def story(arrivals: list[Arrival], cuts: list[int] | None = None) -> tuple[dict[Boot, ranges.Ranges], dict[str, Sum], int]:
     """Ranges, sums per zone, and fresh frames, with the arrivals cut into transactions."""
-    received: dict[Boot, ranges.Ranges] = {}
+    boots: dict[Boot, BootSoFar] = {}
     sums: dict[str, Sum] = {}
     fresh = 0
     places = [0, *sorted(cuts or []), len(arrivals)]
     for start, end in pairwise(places):
-        found: Absorbed = absorbed(received, arrivals[start:end])
-        received = found.received
+        found: Absorbed = absorbed(boots, arrivals[start:end])
+        boots = found.boots
         fresh += len(found.fresh)
         for gain in found.gains.values():
             for zone, one in gain.zones.items():
                 sums.setdefault(zone, Sum()).add(one)
-    return received, sums, fresh
+    return {boot: so_far.received for boot, so_far in boots.items()}, sums, fresh
 
 
 FRAMES = [frame(seq, zone=("face", "nose")[seq % 2], energy_mj=20.0 + seq % 7 / 3, mtz_count=seq % 23) for seq in range(40)]
@@ -60,7 +60,7 @@ def test_the_first_of_two_different_frames_under_one_number_stays() -> None:
 def test_frames_before_the_first_number_are_something_else() -> None:
     """Numbers below first_seq belong to whatever the laser did before: rejected, not counted, not received."""
     found = absorbed({}, [arrival([frame(9), frame(10)], first_seq=10)])
-    assert (found.rejected, len(found.fresh), found.received[Boot(LASER, BOOT)]) == (1, 1, (Range(10, 10),))
+    assert (found.rejected, len(found.fresh), found.boots[Boot(LASER, BOOT)].received) == (1, 1, (Range(10, 10),))
 
 
 def test_a_recording_grows() -> None:
@@ -86,3 +86,18 @@ def test_two_boots_count_apart() -> None:
     other = UUID("01990000-0000-7000-8000-00000000b009")
     received, sums, fresh = story([arrival([frame(1)]), arrival([frame(1)], boot_id=other)])
     assert (fresh, sums["face"].mtz_count, len(received)) == (2, 34, 2)
+
+
+def first_delivery(minutes: int, **header: Any) -> datetime | None:
+    """When the first microbeam of a batch of one frame (at 1000 ms) fell that came so long after the opening."""
+    found = absorbed({}, [arrival([frame(0, device_ms=1_000)], minutes=minutes, **header)])
+    return found.parts[TREATMENT_ID, BOOT].first_delivered_at
+
+
+def test_a_lasers_clock_is_believed_within_reason() -> None:
+    """The laser's milliseconds place the first microbeam between the opening and the arrival, whatever they say."""
+    assert first_delivery(9, sent_device_ms=61_000) == NOW + timedelta(minutes=8)
+    assert first_delivery(9, sent_device_ms=3_600_000) == NOW  # an hour ago the treatment was not open
+    assert first_delivery(9, sent_device_ms=DEVICE_MS_MAX) == NOW  # 285,000 years ago nothing was
+    assert first_delivery(9, sent_device_ms=0) == NOW + timedelta(minutes=9)  # its counter has wrapped
+    assert first_delivery(-9, sent_device_ms=61_000) == NOW - timedelta(minutes=9)  # our own clock was set back

@@ -9,9 +9,9 @@ import pytest
 
 from device_telemetry.binding import IN_TREATMENT
 from device_telemetry.clearance import refusals
-from device_telemetry.clearance.commands import CloseTreatment, HearChange, HearSameDayApproval
+from device_telemetry.clearance.commands import CloseTreatment, HearChange, HearSameDayApproval, NoteDelivery
 from device_telemetry.clearance.decide import CLEARANCE
-from device_telemetry.clearance.events import RevocationHeard, SuspensionHeard, TreatmentBound, TreatmentOver
+from device_telemetry.clearance.events import LateDeliveryHeard, RevocationHeard, SuspensionHeard, TreatmentBound, TreatmentOver
 from erbium_kernel.decider import TakeName
 from erbium_kernel.errors import Rejected
 from tests.device_telemetry.making import (
@@ -193,6 +193,19 @@ def test_closed_by_its_treatment() -> None:
     refused(refusals.VisitAlreadyTreated, *READY, OPEN, CloseTreatment(treatment_id=TREATMENT_ID, delivered=True), again)
     _, [*_, bound] = clearance(*READY, OPEN, CloseTreatment(treatment_id=TREATMENT_ID, delivered=False), again)
     assert isinstance(bound, TreatmentBound)
+
+
+def test_a_treatment_that_was_given_up_and_delivered_after_all() -> None:
+    """Its visit counts as treated from the first microbeam that is told of, so no second one opens; one that is open already is named."""
+    given_up, late = CloseTreatment(treatment_id=TREATMENT_ID, delivered=False), NoteDelivery(treatment_id=TREATMENT_ID)
+    again = replace(OPEN, treatment_id=OTHER_TREATMENT)
+    refused(refusals.VisitAlreadyTreated, *READY, OPEN, given_up, late, again)
+    _, [*_, heard] = clearance(*READY, OPEN, given_up, again, late)
+    assert isinstance(heard, LateDeliveryHeard)
+    assert (heard.treatment_id, heard.delivered_by) == (OTHER_TREATMENT, TREATMENT_ID)
+    for history in ((OPEN,), (OPEN, given_up, late), (OPEN, CloseTreatment(treatment_id=TREATMENT_ID, delivered=True)), ()):
+        state, _ = clearance(*READY, *history)
+        assert CLEARANCE.decide(late, state) == []
 
 
 def test_heard_repeated() -> None:

@@ -148,3 +148,12 @@ def test_a_window_above_the_cap() -> None:
     packed = made.compress(GOOD) + made.flush()
     with pytest.raises(Unpackable, match="window"):
         unpacked(packed, "zstd")
+
+
+def test_a_receipt_without_a_zone_is_not_read() -> None:
+    """A time that does not say its zone cannot be compared with ours: the record is set aside instead of stopping its partition."""
+    receipt = (
+        b'{"v":1,"chain_id":"00000000-0000-7000-8000-00000000c4a1","received_at":"2026-04-15T10:30:00","stored_at":"2026-04-15T10:30:00Z"}'
+    )
+    with pytest.raises(BatchRefused):
+        read_record(receipt + b"\n" + body([frame(0)]))

@@ -10,7 +10,7 @@ from device_telemetry.device.state import Registered, Unregistered
 from device_telemetry.dose import lesion_area_um2
 from device_telemetry.frames.acknowledged import BOOTS_REMEMBERED_MAX, Acknowledged
 from device_telemetry.frames.codec import Batch
-from device_telemetry.frames.consequences import Kept, Recording, commands, delivered, gaps_by_boot
+from device_telemetry.frames.consequences import BOOTS_MAX, Kept, Recording, commands, delivered, gaps_by_boot
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.orders import Around, order
 from device_telemetry.frames.ranges import Range
@@ -94,6 +94,13 @@ def test_every_boot_counts() -> None:
     assert not delivered(Kept(recordings=(), zones={}, fullest_cells={}), BINDING, (), AREAS).whole
 
 
+def test_too_many_boots_are_never_whole() -> None:
+    """Beyond the number of power-ons that are looked at, something could be missing unseen."""
+    boots = [recording(boot_id=UUID(int=n)) for n in range(BOOTS_MAX)]
+    assert delivered(kept(*boots[:-1]), BINDING, (), AREAS).whole
+    assert not delivered(kept(*boots), BINDING, (), AREAS).whole
+
+
 def test_first_delivery_starts() -> None:
     """The first delivered microbeam starts the treatment, at the time it fell; frames without one do not."""
     assert following((TAKE_UP,), kept(recording(first_delivered_at=None), mtz_count=0)) == []
@@ -175,6 +182,21 @@ def test_how_long_totals_have_not_followed() -> None:
     assert acknowledged.behind_seconds((CHAIN, LASER, OTHER_BOOT), (), later) == 0
 
 
+def test_two_batches_of_one_laser_at_once() -> None:
+    """Neither forgets what the other has had acknowledged meanwhile."""
+    acknowledged, boot = Acknowledged(), (CHAIN, LASER, BOOT)
+    acknowledged.add(boot, (Range(0, 9),), NOW, 9)
+    acknowledged.add(boot, (Range(10, 19),), NOW, 19)  # it began before the first was answered
+    assert acknowledged.of(boot) == (Range(0, 19),)
+
+
+def test_frames_that_were_not_taken_are_not_waited_for() -> None:
+    """A batch of which nothing counts leaves the guard as seeing as it was."""
+    acknowledged, boot = Acknowledged(), (CHAIN, LASER, BOOT)
+    acknowledged.add(boot, (), NOW, None)
+    assert acknowledged.behind_seconds(boot, (), NOW + timedelta(hours=1)) == 0
+
+
 def test_what_is_remembered_is_bounded() -> None:
     """At most so many boots are remembered, the newest; what is forgotten only costs a resend."""
     acknowledged = Acknowledged()
@@ -219,7 +241,14 @@ def test_a_heartbeat_counts_once_its_rows_were_passed() -> None:
     assert age_seconds(beats, [0, 1, 2], Cursor(1, 12, 12), now) is None
     assert age_seconds(beats, [], Cursor(1, 12, 12), now) is None
     assert age_seconds(beats, [0], None, now) is None
-    assert age_seconds([beat(0, 90, 1)], [0], Cursor(1, 1, 1), now) == 0
+    assert age_seconds([beat(0, 65, 1)], [0], Cursor(1, 1, 1), now) == 0
+
+
+def test_a_heartbeat_from_the_future_does_not_count() -> None:
+    """Clocks more than 5 s apart would make an old copy look fresh: then the copy's age is not known."""
+    now = T0 + timedelta(seconds=60)
+    assert age_seconds([beat(0, 66, 1)], [0], Cursor(1, 1, 1), now) is None
+    assert age_seconds([beat(0, 50, 1), beat(1, 66, 1)], [0, 1], Cursor(1, 1, 1), now) is None
 
 
 def test_start_is_the_first_delivery() -> None:

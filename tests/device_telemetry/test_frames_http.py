@@ -8,7 +8,7 @@ import pytest
 from backports import zstd
 
 from device_telemetry.frames.codec import read_record
-from device_telemetry.http.frames import RANGES_MAX
+from device_telemetry.frames.taking import RANGES_MAX
 from erbium_kernel.errors import Unavailable
 from tests.device_telemetry.making import OTHER_LASER, body, frame
 from tests.device_telemetry.room import Room

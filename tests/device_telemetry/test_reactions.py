@@ -1,7 +1,7 @@
-"""What follows from what was heard, in every order in which it may arrive; erasures; the report's pages."""
+"""What follows from what was heard, in every order in which it may arrive; erasures."""
 
 import json
-import random
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -9,36 +9,30 @@ from uuid import uuid4
 
 import pytest
 
-from device_telemetry.clearance.commands import HearChange
+from device_telemetry.clearance.commands import CloseTreatment, HearChange, NoteDelivery
 from device_telemetry.clearance.decide import CLEARANCE
-from device_telemetry.frames.totals import Sum, summed, told
 from device_telemetry.heard import HEARD, PatientErased, VisitCheckedIn
 from device_telemetry.reactions.clearance_leads_treatment import CLEARANCE_LEADS_TREATMENT
 from device_telemetry.reactions.hear_clearance import HEAR_CLEARANCE
 from device_telemetry.reactions.hear_visit import HEAR_VISIT
 from device_telemetry.reactions.treatment_frees_clearance import TREATMENT_FREES_CLEARANCE
-from device_telemetry.report.density_map import OVER, UNPLANNED, density_map_svg
-from device_telemetry.report.page import report_html
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.events import TreatmentHeld, TreatmentOpened
 from device_telemetry.wiring import SERVICE
 from erbium_kernel.codec import Codec
 from erbium_kernel.event import Actor, Envelope
 from tests.device_telemetry.making import (
-    AREAS,
     ATTESTED,
-    BINDING,
     CHAIN,
     CHECK_IN,
     CLEARANCE_ID,
     GRANT,
-    LESIONS,
     NOW,
     OPEN,
+    OTHER_TREATMENT,
     PATIENT,
     TREATMENT_ID,
     clearance,
-    frame,
 )
 from tests.device_telemetry.stored import STORED
 
@@ -108,40 +102,23 @@ def test_the_end_of_a_treatment_reaches_its_clearance() -> None:
     assert (ended.stream_id, ended.command.delivered, aborted.command.delivered) == (CLEARANCE_ID, True, False)
 
 
+def test_a_late_delivery_stops_what_is_open() -> None:
+    """The start of a treatment reaches its clearance; what is open there now is stopped when another one has delivered after all."""
+    started = TREATMENT_FREES_CLEARANCE.react(ENVELOPE, STORED["treatment-started"])
+    assert started is not None
+    assert (started.stream_id, started.command) == (CLEARANCE_ID, NoteDelivery(treatment_id=TREATMENT_ID))
+    given_up = CloseTreatment(treatment_id=TREATMENT_ID, delivered=False)
+    _, events = clearance(GRANT, CHECK_IN, ATTESTED, OPEN, given_up, replace(OPEN, treatment_id=OTHER_TREATMENT), started.command)
+    to = CLEARANCE_LEADS_TREATMENT.react(ENVELOPE, events[-1])
+    assert to is not None
+    assert (to.stream_id, to.command.command, to.command.cause) == (OTHER_TREATMENT, "STOP", "earlier_delivery")
+    _, events = clearance(GRANT, CHECK_IN, ATTESTED, OPEN, given_up, started.command)
+    assert CLEARANCE_LEADS_TREATMENT.react(ENVELOPE, events[-1]) is None
+
+
 def test_an_erasure_is_heard() -> None:
     """The fact that destroys a person's key is known here, and nothing of this service holds a value that the key would open."""
     assert HEARD[SERVICE.erased_by[0]].record is PatientErased
     assert not SERVICE.owns_keys
     texts = {name: json.dumps(CODEC.encode(event, lambda value: pytest.fail(str(value)))[2].decode()) for name, event in STORED.items()}
     assert not [name for name, text in texts.items() if "ciphertext" in text]
-
-
-def test_the_map_shows_what_was_over_and_what_was_not_planned() -> None:
-    """Cells beyond 115 % and zones outside the plan have colours of their own; the drawing depends on nothing but its data."""
-    frames = [frame(0), frame(1, mtz_count=530), frame(2, zone="neck")]
-    shuffled = random.Random(7).sample(frames, k=3)
-    one, other = (density_map_svg(BINDING, summed(each, LESIONS).cells) for each in (frames, shuffled))
-    assert one == other
-    assert (one.count(f'fill="{OVER}"'), one.count(f'fill="{UNPLANNED}"')) == (2, 1)  # one of each red is the legend's
-    assert "530 MTZ, 116 % of plan" in one
-    assert "nothing delivered" in density_map_svg(BINDING, {})
-
-
-def test_the_page_fetches_nothing_and_names_nobody() -> None:
-    """The report holds ids, numbers and its own style; nothing in it points elsewhere, and nothing in it is executed."""
-    sums = summed([frame(0)], LESIONS)
-    totals = told(sums.zones, BINDING, AREAS)
-    page = report_html(BINDING, sums.cells, totals, phase="partially_completed", provisional=True, missing_frames=3)
-    assert "partially completed" in page
-    assert "3 frames are missing" in page
-    assert str(TREATMENT_ID) in page
-    assert "@media print" in page
-    assert not [word for word in ("<script", "src=", "href=", "@import", "url(", "javascript") if word in page]
-
-
-def test_a_map_of_many_cells_stays_small() -> None:
-    """A grid of 4096 columns is drawn within the page's width."""
-    wide = {("face", 0, column): Sum(1, 10) for column in range(0, 4096, 64)}
-    assert 'viewBox="0 0 ' in density_map_svg(BINDING, wide)
-    width = int(density_map_svg(BINDING, wide).split('width="')[1].split('"')[0])
-    assert width <= 4096 * 2 + 48

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from device_telemetry.frames.consumer import FramesConsumer
+from device_telemetry.projections.frame_store import PostgresFrameStore
 from device_telemetry.projections.frame_tables import METADATA
 from device_telemetry.projections.stored_frames import open_gaps
 from device_telemetry.wiring import SERVICE
@@ -95,12 +96,11 @@ async def test_a_day_without_a_partition(room: Room) -> None:
 async def test_todays_partition(room: Room) -> None:
     """Frames of today go into today's partition."""
     today = await asked(room.engines["owner"], "SELECT 'frames_p' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
-    room.clock.at = await asked(room.engines["owner"], "SELECT now()")
+    room.clock.at = (await asked(room.engines["owner"], "SELECT now()")).replace(hour=12)
     before = await asked(room.engines["owner"], f"SELECT pg_relation_size('{today}')")
     day = room.clock.at.date()
     await room.equipped()
     await room.cleared(valid_from=day, valid_until=day)
-    room.clock.at = room.clock.at.replace(hour=12)
     await room.arrived(day)
     await room.follow()
     await room.beat()
@@ -144,9 +144,8 @@ async def test_a_crash_between_storing_and_telling(room: Room) -> None:
     while (await room.consumer.step()).kind == "worked":
         pass
     assert (await room.treatment_now())["phase"] == "opened"  # stored, not told
-    again = FramesConsumer(
-        room.runtime, room.engines["frames"], room.broker.inlet("other", [room.topic]), lambda: None, topic=room.topic, wait_seconds=0
-    )
+    store, inlet = PostgresFrameStore(room.engines["frames"]), room.broker.inlet("other", [room.topic])
+    again = FramesConsumer(room.runtime, store, inlet, lambda: None, topic=room.topic, wait_seconds=0)
     for _ in range(3):
         await again.step()
     await room.settling.step()

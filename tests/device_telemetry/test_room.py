@@ -1,5 +1,6 @@
 """The service on a real database: a treatment from its opening to its completion, over HTTP."""
 
+import re
 from uuid import UUID
 
 from sqlalchemy import text
@@ -135,3 +136,33 @@ async def test_one_treatment_per_laser(room: Room) -> None:
     assert (await room.change("/abort", {"cause": "patient_wish", "finals": []})).status_code == 200
     room.treatment = second
     assert (await room.open()).status_code == 201
+
+
+async def test_the_report_tells_what_was_missing_and_when(room: Room) -> None:
+    """From the stored frames alone: gaps noticed and closed, one that is open, one that the end revealed, duplicates, and passes."""
+    await room.opened()
+
+    async def sent(*numbers: int, **frames: object) -> None:
+        room.later(seconds=60)
+        await room.send([frame(seq, **frames) for seq in numbers])
+        await room.consume()
+
+    await sent(*range(5))
+    await sent(*range(10, 20), pass_no=2, energy_mj=41.5)  # 12:32: 5 to 9 are missing
+    await sent(*range(5), *range(22, 30))  # 20 and 21 too
+    await sent(5, 6, 7, 8, 9)  # 12:34
+    assert (await room.change("/end", {"finals": [{"boot_id": str(room.boot), "last_seq": 32}]})).status_code == 200
+    await room.follow()
+    await sent(30, 31, 32)  # 12:35, missing since the end at 12:34
+    page = await room.get(f"/treatments/{room.treatment}/report")
+    assert page.headers["content-disposition"] == f'inline; filename="treatment-2026-04-15-{room.treatment}.html"'
+    text = " ".join(re.sub(r"<[^>]+>", " ", page.text).split())
+    assert "Frames missing 2, in 1 gaps" in text
+    assert f"20 21 2 {room.boot} 2026-04-15 12:33:00 (2026-04-15 10:33:00 UTC)" in text
+    assert f"5 9 5 2026-04-15 12:32:00 2026-04-15 12:34:00 2 min 0 s {room.boot}" in text
+    assert f"30 32 3 2026-04-15 12:34:00 2026-04-15 12:35:00 1 min 0 s {room.boot}" in text
+    assert "Duplicates 5 frames came once more" in text
+    assert "face 1 21 357 14.3 40.0 mJ 40.0 mJ" in text
+    assert "face 2 10 170 7.1 40.0 mJ 41.5 mJ" in text
+    assert f"serial number EF-{room.laser.hex[:12].upper()}" in text
+    assert "Operator who ended it staff" in text

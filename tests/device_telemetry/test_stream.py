@@ -12,6 +12,7 @@ from device_telemetry.frames.sending import FramesTopic
 from device_telemetry.frames.settling import Settling
 from device_telemetry.http import devices, reports, treatments
 from device_telemetry.http.frames import frames_routes
+from device_telemetry.projections.frame_store import PostgresFrameStore
 from device_telemetry.rulebook import RULES
 from device_telemetry.wiring import SERVICE
 from erbium.fleet import Laser
@@ -45,8 +46,9 @@ async def on_kafka(room: Room, kafka: str) -> AsyncIterator[tuple[str, str]]:
 async def consuming(room: Room, kafka: str, topic: str) -> AsyncIterator[None]:
     """A consumer and its settling, at work until the end of the block."""
     inlet = KafkaInlet(kafka, f"frames-{topic}", [topic])
-    consumer = FramesConsumer(room.runtime, room.engines["frames"], inlet, lambda: None, topic=topic)
-    settling = Settling(room.runtime, room.engines["frames"], RULES, topic=topic)
+    store = PostgresFrameStore(room.engines["frames"])
+    consumer = FramesConsumer(room.runtime, store, inlet, lambda: None, topic=topic)
+    settling = Settling(room.runtime, store, RULES, topic=topic)
 
     async def work() -> None:
         while True:
@@ -98,7 +100,7 @@ async def test_eight_thousand_frames(room: Room, kafka: str) -> None:
     assert laser.answers[-1]["next_expected"]["seq"] == FRAMES
 
     page, again = [await room.get(f"/treatments/{room.treatment}/report") for _ in range(2)]
-    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-type"].startswith("text/html"), page.text
     assert page.text == again.text
     assert page.text.count("<rect") > 300
     assert "http://www.w3.org/2000/svg" in page.text

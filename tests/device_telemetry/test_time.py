@@ -1,6 +1,7 @@
 """What time does to a treatment, with durable timers: given up, ended by silence, partially completed."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from device_telemetry.frames.settling import NOTHING_WAITS_SECONDS_MAX
 from tests.device_telemetry.making import NOW, frame
@@ -101,6 +102,29 @@ async def test_whole_at_the_end_completes_at_once(room: Room) -> None:
     assert (await room.change("/end", {"finals": []})).status_code == 200
     await room.follow()
     assert (await room.treatment_now())["phase"] == "completed"
+
+
+async def test_two_treatments_of_one_visit_never_both_deliver(room: Room) -> None:
+    """A laser that was offline is given up and another treatment opens; when the first one's frames come, the second is stopped."""
+    await room.opened()
+    first = room.treatment
+    room.later(minutes=60)
+    await room.fire()
+    await room.follow()
+    room.treatment = UUID(int=first.int ^ 1)
+    await room.beat()
+    await room.follow()
+    assert (await room.open()).status_code == 201
+    await room.follow()
+    second, room.treatment = room.treatment, first
+    late = (await room.send([frame(0)], sent_device_ms=3_000_000)).json()
+    assert (late["accepted"], late["command"]) == (1, "STOP")
+    await room.consume()
+    await room.follow()
+    await room.follow()
+    room.treatment = second
+    stopped = (await room.send([frame(100)], first_seq=100)).json()
+    assert (stopped["command"], stopped["reasons"]) == ("STOP", ["earlier_delivery"])
 
 
 async def test_end_waits_for_nothing_that_was_not_sent(room: Room) -> None:

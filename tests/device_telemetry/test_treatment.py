@@ -32,9 +32,8 @@ from device_telemetry.treatment.events import (
     TreatmentOpened,
     TreatmentPartiallyCompleted,
     TreatmentStarted,
-    ZoneClosed,
 )
-from device_telemetry.treatment.refusals import DoctorMustResume, MayNotResume, NothingDelivered, TreatmentOver, TreatmentUnknown
+from device_telemetry.treatment.refusals import NothingDelivered, TreatmentOver, TreatmentUnknown
 from device_telemetry.treatment.state import Ended, GivenUp, Running, Settled
 from erbium_kernel.decider import CancelTimer, FreeName, SetTimer
 from tests.device_telemetry.making import BOOT, LASER, NOTHING, NOW, PATIENT, START, TAKE_UP, TREATMENT_ID, treatment
@@ -126,6 +125,23 @@ def test_end_refused_without_a_delivery() -> None:
     assert TREATMENT.guards(aborted) == [FreeName(name=IN_TREATMENT, value=str(LASER))]
 
 
+def test_nobody_says_that_nothing_was_delivered_when_it_was() -> None:
+    """Ended or aborted before its start was told although frames of it are stored: it starts first, at its first microbeam."""
+    known = replace(GAPPY, first_at=NOW + timedelta(minutes=3))
+    for command, kinds in (
+        (replace(END, delivered=known), [TreatmentOpened, TreatmentStarted, TreatmentEnded]),
+        (replace(ABORT, delivered=known), [TreatmentOpened, TreatmentStarted, TreatmentAborted, TreatmentEnded]),
+    ):
+        state, events = treatment(TAKE_UP, command)
+        assert [type(event) for event in events] == kinds
+        assert (events[1].started_at, events[-1].frees_device) == (known.first_at, True)
+        assert isinstance(state, Ended)
+        assert all(event.delivered for event in events if isinstance(event, TreatmentAborted))
+    _, events = treatment(TAKE_UP, GiveUpUnstarted(at=LATER), replace(END, delivered=known))
+    assert [type(event) for event in events[1:]] == [TreatmentAborted, TreatmentStarted, TreatmentEnded]
+    assert not events[-1].frees_device
+
+
 def test_abort_after_a_delivery_ends_too() -> None:
     """Broken off after a delivery, it is aborted and ended, so that aftercare begins; it never completes, even when whole."""
     _, [*_, aborted, ended] = treatment(*RUNNING, ABORT)
@@ -136,62 +152,6 @@ def test_abort_after_a_delivery_ends_too() -> None:
     assert guards == [FreeName(name=IN_TREATMENT, value=str(LASER))]
     _, [*_, partial] = treatment(*RUNNING, ABORT, finish(WHOLE))
     assert isinstance(partial, TreatmentPartiallyCompleted)
-
-
-def test_suspension_during_treatment_pauses() -> None:
-    """A suspension pauses the laser; nobody resumes it until the clearance is reinstated, then its operator does."""
-    state, _ = treatment(*RUNNING, PAUSE)
-    assert state.watch.command == "PAUSE"
-    for who in (NURSE, DOCTOR):
-        with pytest.raises(MayNotResume):
-            treatment(*RUNNING, PAUSE, who)
-    lifted, _ = treatment(*RUNNING, PAUSE, LIFT)
-    assert lifted.watch.command == "PAUSE"
-    resumed, _ = treatment(*RUNNING, PAUSE, LIFT, NURSE)
-    assert resumed.watch.command is None
-    again, _ = treatment(*RUNNING, PAUSE, LIFT, PAUSE)
-    with pytest.raises(MayNotResume):
-        TREATMENT.decide(NURSE, again)
-
-
-def test_revocation_stops_for_good() -> None:
-    """A revoked clearance stops the laser, and nobody resumes it."""
-    revoked = HoldTreatment(command="STOP", cause="clearance_revoked", breach=None, at=NOW)
-    state, _ = treatment(*RUNNING, revoked)
-    assert state.watch.command == "STOP"
-    with pytest.raises(MayNotResume):
-        TREATMENT.decide(DOCTOR, state)
-
-
-def test_a_stop_needs_a_doctor() -> None:
-    """After a stop of the dose guard a nurse does not resume; a doctor does, and the same frames do not stop it again."""
-    with pytest.raises(DoctorMustResume):
-        treatment(*RUNNING, STOP, NURSE)
-    state, _ = treatment(*RUNNING, STOP, DOCTOR)
-    assert state.watch.command is None
-    assert TREATMENT.decide(STOP, state) == []
-    part = replace(STOP, breach=replace(BREACH, seq_first=12, seq_last=15))
-    assert TREATMENT.decide(part, state) == []
-    new = replace(STOP, breach=replace(BREACH, seq_last=21))
-    assert len(TREATMENT.decide(new, state)) == 1
-
-
-def test_a_stop_outweighs_a_pause() -> None:
-    """With a pause and a stop at once the order is STOP, and resuming needs what both need."""
-    state, _ = treatment(*RUNNING, PAUSE, STOP)
-    assert state.watch.command == "STOP"
-    with pytest.raises(MayNotResume):
-        TREATMENT.decide(DOCTOR, state)
-
-
-def test_a_zone_closes_once() -> None:
-    """A zone that had enough is closed and the laser stopped; a doctor's resuming leaves it closed."""
-    _, [*_, closed, held] = treatment(*RUNNING, CLOSE)
-    assert isinstance(closed, ZoneClosed)
-    assert (held.command, held.cause) == ("STOP", "density_over_plan")
-    state, _ = treatment(*RUNNING, CLOSE, DOCTOR)
-    assert set(state.watch.closed) == {"face"}
-    assert TREATMENT.decide(CLOSE, state) == []
 
 
 def test_silence() -> None:

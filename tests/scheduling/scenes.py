@@ -92,6 +92,16 @@ def hold(
     )
 
 
+def book(wish: c.HoldSlot, at: datetime | None = None) -> c.BookVisit:
+    """Book what was held, at a place that is as it was."""
+    return c.BookVisit(hold_id=wish.hold_id, place=wish.place, at=at or wish.at)
+
+
+def move(visit_id: UUID, starts: Any, wanted: Wanted, *, at: datetime, clinic: UUID = BERLIN) -> c.MoveVisit:
+    """Move a visit there."""
+    return c.MoveVisit(visit_id=visit_id, asked=asked(starts, wanted, clinic), place=place(clinic), at=at)
+
+
 def clearance(
     on: str,
     *,
@@ -189,7 +199,7 @@ class Desk:
     def book(self, starts: datetime, wanted: Wanted, *, at: datetime, clinic: UUID = BERLIN, **changes: Any) -> UUID:
         """Hold and book; returns the visit's id. Raises: Rejected."""
         wish = hold(starts, wanted, at=at, clinic=clinic, patient=self.patient, **changes)
-        self.do(wish, c.BookVisit(hold_id=wish.hold_id, at=at))
+        self.do(wish, book(wish))
         return wish.hold_id
 
     def visit(self, visit_id: UUID) -> Visit:

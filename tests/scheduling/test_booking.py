@@ -1,4 +1,4 @@
-"""Hold, give back, book, move, cancel: done, refused, repeated. (Raced: test_raced.py.)"""
+"""Hold, give back, book: done, refused, repeated. (Raced: test_raced.py.)"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,32 +13,28 @@ from scheduling.hours import Hours, LocalTime
 from scheduling.itinerary import commands as c
 from scheduling.itinerary import events as e
 from scheduling.itinerary import refusals
-from scheduling.itinerary.state import INITIAL, Firm, Provisional
+from scheduling.itinerary.state import INITIAL, Firm
 from tests.scheduling.scenes import (
-    BERLIN,
     BIOREVITALISATION,
     CONSULTATION,
     FACE_LASER,
     NEW_YORK,
     PATIENT,
     Desk,
-    asked,
+    book,
+    changed,
     clearance,
     day,
     hold,
     local,
+    move,
     place,
     uid,
-    verdict,
 )
 
 NOW = local("2026-03-02T09:00")
 TEN = local("2026-03-10T10:00")
 MORNING = tuple(Hours(weekday=d, opens_minute=8 * 60, closes_minute=12 * 60) for d in range(1, 6))
-
-
-def move(visit_id: Any, starts: Any, wanted: Any, *, at: Any = NOW, clinic: Any = BERLIN) -> c.MoveVisit:
-    return c.MoveVisit(visit_id=visit_id, asked=asked(starts, wanted, clinic), place=place(clinic), at=at)
 
 
 # --- hold
@@ -106,7 +102,7 @@ def test_a_repeated_hold_changes_nothing() -> None:
     wish = hold(TEN, CONSULTATION, at=NOW, name="one")
     desk.do(wish)
     assert desk.do(wish) == []
-    desk.do(c.BookVisit(hold_id=wish.hold_id, at=NOW))
+    desk.do(book(wish, NOW))
     assert desk.do(wish) == []
     with pytest.raises(refusals.HoldExists):
         desk.do(hold(TEN + timedelta(hours=1), CONSULTATION, at=NOW, name="one"))
@@ -165,35 +161,70 @@ def test_a_visit_is_booked_from_a_hold() -> None:
     desk = Desk()
     wish = hold(TEN, CONSULTATION, at=NOW)
     desk.do(wish)
-    [booked] = desk.do(c.BookVisit(hold_id=wish.hold_id, at=NOW))
+    [booked] = desk.do(book(wish, NOW))
     assert desk.visit(wish.hold_id).standing == Firm(clearance_id=None)
     assert list(ITINERARY.guards(booked)) == []
     assert f"hold-{wish.hold_id}" in {change.key for change in ITINERARY.timers(booked)}
-    assert desk.do(c.BookVisit(hold_id=wish.hold_id, at=NOW)) == []
+    assert desk.do(book(wish, NOW)) == []
 
 
 def test_a_booking_must_present_a_living_hold() -> None:
     """Refused: without a hold, with an expired one (even before its timer has fired), with one whose visit was cancelled."""
     desk = Desk()
     with pytest.raises(refusals.HoldGone):
-        desk.do(c.BookVisit(hold_id=uid("no hold"), at=NOW))
+        desk.do(c.BookVisit(hold_id=uid("no hold"), place=place(), at=NOW))
     wish = hold(TEN, CONSULTATION, at=NOW)
     desk.do(wish)
     with pytest.raises(refusals.HoldGone):
-        desk.do(c.BookVisit(hold_id=wish.hold_id, at=NOW + timedelta(minutes=10)))
-    desk.do(c.BookVisit(hold_id=wish.hold_id, at=NOW), c.CancelVisit(visit_id=wish.hold_id, cause="patient", at=NOW))
+        desk.do(book(wish, NOW + timedelta(minutes=10)))
+    desk.do(book(wish, NOW), c.CancelVisit(visit_id=wish.hold_id, cause="patient", at=NOW))
     with pytest.raises(refusals.HoldGone):
-        desk.do(c.BookVisit(hold_id=wish.hold_id, at=NOW))
+        desk.do(book(wish, NOW))
 
 
 def test_the_booking_decides_again_what_the_hold_decided() -> None:
     """A suspension or a neighbour that came between hold and booking refuses the booking."""
     desk = Desk()
     wish = hold(TEN, FACE_LASER, at=NOW)
-    desk.do(clearance("2026-03-02"), wish, verdict("DEFERRED", until="2026-04-01", at=NOW))
+    desk.do(clearance("2026-03-02"), wish, changed("suspended", earliest="2026-04-01", at=NOW))
     with pytest.raises(refusals.NotCleared) as refused:
-        desk.do(c.BookVisit(hold_id=wish.hold_id, at=NOW))
+        desk.do(book(wish, NOW))
     assert refused.value.facts["earliest"] == "2026-04-01"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "refusal"),
+    [
+        ({"licence": None}, refusals.PractitionerNotLicensed),
+        ({"licence": replace(place().licence, licensed_until=day("2026-03-09"))}, refusals.PractitionerNotLicensed),  # type: ignore[type-var]
+        ({"licence": replace(place().licence, hours=())}, refusals.PractitionerAway),  # type: ignore[type-var]
+        ({"hours": ()}, refusals.ClinicClosed),
+        ({"room": None}, refusals.RoomUnsuitable),
+        ({"laser": None}, refusals.LaserUnsuitable),
+    ],
+)
+def test_the_booking_looks_at_the_place_again(meanwhile: dict[str, Any], refusal: type[Rejected]) -> None:
+    """A licence withdrawn, hours changed, a laser moved between hold and booking: refused, and the hold may still be given back."""
+    desk = Desk()
+    wish = hold(TEN, FACE_LASER, at=NOW)
+    desk.do(clearance("2026-03-02"), wish)
+    with pytest.raises(refusal):
+        desk.do(replace(book(wish), place=place(**meanwhile)))
+    assert desk.do(c.GiveBackHold(hold_id=wish.hold_id, at=NOW))
+
+
+def test_a_booked_visit_is_not_booked_anew_when_its_place_has_changed() -> None:
+    """The booking repeated after the licence was withdrawn is still the one that was done; so are hold and move."""
+    desk = Desk()
+    wish = hold(TEN, CONSULTATION, at=NOW)
+    desk.do(wish, book(wish))
+    gone = place(licence=None)
+    assert desk.do(replace(book(wish), place=gone)) == []
+    assert desk.do(replace(wish, place=gone)) == []
+    moved = move(wish.hold_id, TEN + timedelta(hours=1), CONSULTATION, at=NOW)
+    desk.do(moved)
+    assert desk.do(replace(moved, place=gone)) == []
+    assert desk.do(replace(moved, at=TEN + timedelta(days=1))) == []
 
 
 def test_both_halves_of_a_forbidden_pair_may_be_held_but_only_one_is_booked() -> None:
@@ -201,82 +232,9 @@ def test_both_halves_of_a_forbidden_pair_may_be_held_but_only_one_is_booked() ->
     desk = Desk()
     here = hold(TEN, FACE_LASER, at=NOW)
     there = hold(local("2026-03-14T10:00", "America/New_York"), BIOREVITALISATION, at=NOW, clinic=NEW_YORK)
-    desk.do(clearance("2026-03-02"), here, there, c.BookVisit(hold_id=there.hold_id, at=NOW))
+    desk.do(clearance("2026-03-02"), here, there, book(there, NOW))
     with pytest.raises(refusals.IntervalTooShort) as refused:
-        desk.do(c.BookVisit(hold_id=here.hold_id, at=NOW))
+        desk.do(book(here, NOW))
     assert refused.value.facts["reasons"] == ["NAFL_1550_TO_BIOREVITALISATION v1"] or refused.value.facts["reasons"] == [
         "BIOREVITALISATION_TO_NAFL_1550 v1"
     ]
-
-
-# --- move, cancel
-
-
-def test_a_visit_moves_to_another_slot_in_one_step() -> None:
-    """Done: the old claims are released before the new ones are made, so a visit may move by less than its length."""
-    desk = Desk()
-    visit = desk.book(TEN, CONSULTATION, at=NOW)
-    [moved] = desk.do(move(visit, TEN + timedelta(minutes=15), CONSULTATION))
-    kinds = [type(guard).__name__ for guard in ITINERARY.guards(moved)]
-    assert kinds == ["Release"] * 3 + ["Claim"] * 3
-    assert desk.visit(visit).slot.starts_at == TEN + timedelta(minutes=15)
-    assert desk.do(move(visit, TEN + timedelta(minutes=15), CONSULTATION)) == []
-
-
-def test_a_visit_is_no_neighbour_of_itself() -> None:
-    """A laser visit may move by a day although 28 days lie between two laser visits."""
-    desk = Desk()
-    desk.do(clearance("2026-03-02"))
-    visit = desk.book(TEN, FACE_LASER, at=NOW)
-    assert desk.do(move(visit, TEN + timedelta(days=1), FACE_LASER))
-
-
-def test_a_move_is_refused_like_a_booking() -> None:
-    """Refused: too close to another visit, an unknown visit, one that is over, one whose patient has arrived."""
-    desk = Desk()
-    desk.do(clearance("2026-03-02"))
-    laser = desk.book(TEN, FACE_LASER, at=NOW)
-    gel = desk.book(local("2026-03-30T10:00"), BIOREVITALISATION, at=NOW)
-    with pytest.raises(refusals.IntervalTooShort):
-        desk.do(move(gel, local("2026-03-23T10:00"), BIOREVITALISATION))
-    with pytest.raises(NotFound):
-        desk.do(move(uid("nobody's"), TEN, CONSULTATION))
-    desk.do(c.CheckIn(visit_id=laser, at=TEN))
-    with pytest.raises(refusals.AlreadyArrived):
-        desk.do(move(laser, TEN + timedelta(days=1), FACE_LASER, at=TEN))
-    desk.do(c.CancelVisit(visit_id=gel, cause="patient", at=NOW))
-    with pytest.raises(refusals.VisitOver):
-        desk.do(move(gel, local("2026-04-23T10:00"), BIOREVITALISATION))
-
-
-def test_a_move_may_change_the_standing() -> None:
-    """A firm visit moved beyond its clearance is provisional, and moved back it is firm again."""
-    desk = Desk()
-    desk.do(clearance("2026-03-02"))
-    visit = desk.book(TEN, FACE_LASER, at=NOW)
-    desk.do(move(visit, local("2026-04-10T10:00"), FACE_LASER))
-    assert desk.visit(visit).standing == Provisional(firm_by=local("2026-04-08T10:00"))
-    desk.do(move(visit, TEN, FACE_LASER))
-    assert desk.visit(visit).standing == Firm(clearance_id=uid("clearance"))
-
-
-def test_a_visit_is_cancelled() -> None:
-    """Done: its slot is free; repeated: nothing; refused: unknown, or treated."""
-    desk = Desk()
-    visit = desk.book(TEN, CONSULTATION, at=NOW)
-    [cancelled] = desk.do(c.CancelVisit(visit_id=visit, cause="clinic", at=NOW))
-    assert {type(guard).__name__ for guard in ITINERARY.guards(cancelled)} == {"Release"}
-    assert desk.do(c.CancelVisit(visit_id=visit, cause="clinic", at=NOW)) == []
-    with pytest.raises(NotFound):
-        desk.do(c.CancelVisit(visit_id=uid("nobody's"), cause="clinic", at=NOW))
-
-
-def test_erasing_a_patient_frees_every_slot() -> None:
-    """Holds are given back, visits cancelled, and nothing is booked any more; repeated: nothing."""
-    desk = Desk()
-    desk.book(TEN, CONSULTATION, at=NOW)
-    desk.do(hold(TEN + timedelta(days=1), CONSULTATION, at=NOW))
-    events = desk.do(c.CloseItinerary(patient_id=PATIENT))
-    assert [type(event) for event in events] == [e.HoldEnded, e.VisitCancelled, e.ItineraryClosed]
-    assert desk.do(c.CloseItinerary(patient_id=PATIENT)) == []
-    assert desk.do(clearance("2026-03-02")) == []

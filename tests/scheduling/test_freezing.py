@@ -196,3 +196,75 @@ def test_a_frozen_visit_may_be_moved_to_a_day_that_is_possible() -> None:
     desk.do(changed("suspended", at=LATER, earliest="2026-03-20"))
     desk.do(c.MoveVisit(visit_id=visit, asked=asked(local("2026-03-20T10:00"), FACE_LASER), place=place(), at=LATER))
     assert isinstance(desk.visit(visit).standing, Provisional)
+
+
+# --- what stands in the way now
+
+
+def test_a_frozen_visit_says_what_stands_in_its_way_now() -> None:
+    """Frozen for an interval, then suspended, then the interval is mended: the cause follows, the deadline stays as it was."""
+    desk = Desk()
+    visit = booked(desk)
+    filler = procedure("filler_ha", "2026-03-03", at=LATER)
+    told = [filler, changed("suspended", at=LATER, earliest="2026-03-17"), replace(filler, heard_id=uid("mended"), on=day("2026-01-03"))]
+    seen = []
+    for fact in told:
+        desk.do(fact)
+        standing = desk.visit(visit).standing
+        assert isinstance(standing, Frozen)
+        seen.append((standing.cause, len(standing.rules), str(standing.earliest), standing.until))
+    until = TEN - timedelta(hours=24)
+    assert seen == [
+        ("interval", 1, "2026-03-17", until),
+        ("clearance-suspended", 1, "2026-03-17", until),
+        ("clearance-suspended", 0, "2026-03-17", until),
+    ]
+    desk.do(changed("reinstated", at=LATER))
+    assert desk.visit(visit).standing == Firm(clearance_id=uid("clearance"))
+
+
+def test_a_second_suspension_moves_the_day() -> None:
+    """Suspended without a date, then with one, then with a later one: the frozen visit names it; its slot is kept no longer for that."""
+    desk = Desk()
+    visit = booked(desk)
+    for n, (earliest, said) in enumerate([(None, "None"), ("2026-03-20", "2026-03-20"), ("2026-04-04", "2026-04-04")]):
+        desk.do(changed("suspended", at=LATER + timedelta(hours=n), earliest=earliest))
+        standing = desk.visit(visit).standing
+        assert isinstance(standing, Frozen)
+        assert (standing.cause, str(standing.earliest), standing.until) == ("clearance-suspended", said, TEN - timedelta(hours=24))
+
+
+def test_a_later_session_thaws_when_its_day_becomes_possible() -> None:
+    """Suspended, date open: the session in April freezes; healed, possible from the 4th of April: it waits for its clearance again."""
+    desk = Desk()
+    booked(desk)
+    later = desk.book(local("2026-04-10T10:00"), FACE_LASER, at=NOW)
+    desk.do(changed("suspended", at=LATER))
+    assert isinstance(desk.visit(later).standing, Frozen)
+    desk.do(changed("suspended", at=LATER + timedelta(days=1), earliest="2026-04-04"))
+    assert desk.visit(later).standing == Provisional(firm_by=local("2026-04-08T10:00"))
+    desk.do(changed("suspended", at=LATER + timedelta(days=2), earliest="2026-04-20"))
+    assert isinstance(desk.visit(later).standing, Frozen)
+
+
+def test_another_clearance_thaws() -> None:
+    """Suspended for good reason in one plan, cleared in another that covers the visit: it goes over to that one."""
+    desk = Desk()
+    visit = booked(desk)
+    desk.do(changed("suspended", at=LATER), clearance("2026-03-06", name="second"))
+    assert desk.visit(visit).standing == Firm(clearance_id=uid("second"))
+    desk.do(changed("reinstated", at=LATER + timedelta(days=2)))
+    assert desk.visit(visit).standing == Firm(clearance_id=uid("second"))
+
+
+def test_an_attested_change_stays_the_cause_until_a_doctor_has_looked() -> None:
+    """What screening says of it afterwards moves the day, not the cause; reinstated, the visit is firm and must be attested anew."""
+    desk = Desk()
+    visit = booked(desk)
+    desk.do(c.CheckIn(visit_id=visit, at=TEN), c.AttestDay(visit_id=visit, changes=True, attested_by="nurse-1", at=TEN))
+    desk.do(changed("suspended", at=TEN + timedelta(minutes=1), earliest="2026-03-17"))
+    standing = desk.visit(visit).standing
+    assert isinstance(standing, Frozen)
+    assert (standing.cause, str(standing.earliest)) == ("attestation", "2026-03-17")
+    desk.do(changed("reinstated", at=TEN + timedelta(minutes=30)))
+    assert (desk.visit(visit).standing, desk.visit(visit).changes) == (Firm(clearance_id=uid("clearance")), None)

@@ -24,6 +24,7 @@ from tests.scheduling.scenes import (
     NEW_YORK,
     Desk,
     asked,
+    book,
     clearance,
     hold,
     local,
@@ -45,6 +46,7 @@ LASER_DAY = date(2026, 4, 15)
         ("filler_ha", 14, 14, 14, 28),
         ("filler_other", 28, 28, 28, 60),
         ("biorevitalisation", 14, 14, 14, 14),
+        ("waxing", 7, 14, 7, 28),
         ("something nobody has heard of", 90, 90, 60, 180),
     ],
 )
@@ -199,7 +201,7 @@ def test_a_move_is_a_cancellation_and_a_booking(steps: Sequence[Any], starts: An
 
     def by_booking() -> Any:
         wish = hold(starts, visit.wanted, at=START, clinic=clinic, name="anew")
-        anew.do(c.CancelVisit(visit_id=visit.visit_id, cause="patient", at=START), wish, c.BookVisit(hold_id=wish.hold_id, at=START))
+        anew.do(c.CancelVisit(visit_id=visit.visit_id, cause="patient", at=START), wish, book(wish, START))
         return anew.visit(wish.hold_id)
 
     def outcome(way: Any) -> Any:
@@ -220,4 +222,4 @@ def test_every_repeated_command_yields_no_events(steps: Sequence[Any]) -> None:
     play(desk, steps)
     for event in list(desk.events):
         if type(event).__name__ == "VisitBooked" and event.visit_id in desk.state.visits:
-            assert desk.do(c.BookVisit(hold_id=event.visit_id, at=START)) == []
+            assert desk.do(c.BookVisit(hold_id=event.visit_id, place=place(), at=START)) == []

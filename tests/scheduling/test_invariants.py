@@ -25,6 +25,7 @@ from tests.scheduling.scenes import (
     PATIENT,
     Desk,
     asked,
+    book,
     changed,
     clearance,
     hold,
@@ -61,7 +62,7 @@ def commands(step: Any, state: Itinerary, now: Any, n: int) -> Sequence[Any]:
     """The commands that a step stands for; none where there is nothing it could be about."""
     if step[0] == "visit":
         wish = command(("hold", *step[1:]), state, now, n)
-        return [wish, c.BookVisit(hold_id=wish.hold_id, at=now)]
+        return [wish, book(wish, now)]
     found = command(step, state, now, n)
     return [] if found is None else [found]
 
@@ -74,7 +75,7 @@ def command(step: Any, state: Itinerary, now: Any, n: int) -> Any:
         case ("hold", hours, wanted):
             return hold(now + timedelta(hours=hours), wanted, at=now, name=f"hold {n}")
         case ("book", nth) if holds:
-            return c.BookVisit(hold_id=holds[nth % len(holds)], at=now)
+            return c.BookVisit(hold_id=holds[nth % len(holds)], place=place(), at=now)
         case ("give back", nth) if holds:
             return c.GiveBackHold(hold_id=holds[nth % len(holds)], at=now)
         case ("granted", name, days):

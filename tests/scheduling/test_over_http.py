@@ -188,6 +188,20 @@ async def test_day_13_is_refused_and_day_14_accepted(clinic: House) -> None:
     assert (await booked(clinic, "2026-03-18T09:00:00Z", GEL))["standing"] == "firm"
 
 
+async def test_a_licence_withdrawn_between_hold_and_booking_refuses(clinic: House) -> None:
+    """The doctor's licence ends the day before: what is held cannot be booked any more; with the licence back it can."""
+    held = (await hold(clinic, NINTH, TALK)).json()["hold_id"]
+    path = f"/practitioners/{doctor_of(CLINIC)}"
+    licence = {**examples.LICENCE, "working_hours": ALWAYS, "visit_kinds": ["consultation", "laser"]}
+    for licensed_until, expected in (("2026-03-08", 409), (None, 201)):
+        tag = (await clinic.get(path)).headers["etag"]
+        changed = await clinic.post(f"{path}/licences", {**licence, "licensed_until": licensed_until}, if_match=tag)
+        assert changed.status_code == 201, changed.text
+        answer = await clinic.post(f"/patients/{PATIENT}/visits", {"hold_id": held})
+        assert answer.status_code == expected, answer.text
+        assert expected == 201 or answer.json()["code"] == "scheduling.practitioner-not-licensed"
+
+
 async def test_two_clinics_race_over_http(clinic: House) -> None:
     """Berlin and New York book the two halves of a forbidden pair at once, on a real database: exactly one is booked."""
     halves = [await hold(clinic, NINTH, LASER), await hold(clinic, "2026-03-13T15:00:00Z", GEL, clinic_id=NEW_YORK)]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from tests.scheduling.scenes import (
     OTHER_PATIENT,
     PATIENT,
     asked,
+    book,
     changed,
     clearance,
     hold,
@@ -49,7 +51,7 @@ async def floor() -> Floor:
 
 async def booked(floor: Floor, patient: UUID, starts: Any, wanted: Any, **changes: Any) -> UUID:
     wish = hold(starts, wanted, at=NOW, patient=patient, **changes)
-    await floor.do(patient, wish, c.BookVisit(hold_id=wish.hold_id, at=NOW))
+    await floor.do(patient, wish, book(wish, NOW))
     return wish.hold_id
 
 
@@ -59,10 +61,32 @@ async def test_two_clinics_race_on_a_forbidden_pair(floor: Floor, first: int) ->
     here = hold(TEN, FACE_LASER, at=NOW)
     there = hold(local("2026-03-14T10:00", "America/New_York"), BIOREVITALISATION, at=NOW, clinic=NEW_YORK)
     await floor.do(PATIENT, here, there)
-    runners = [(PATIENT, c.BookVisit(hold_id=one.hold_id, at=NOW)) for one in (here, there)]
+    runners = [(PATIENT, book(one, NOW)) for one in (here, there)]
     outcomes = await floor.race(*(runners if first == 0 else reversed(runners)))
     assert sorted(outcomes) == ["done", "scheduling.interval-too-short"]
     assert len((await floor.state(PATIENT)).visits) == 1
+
+
+@pytest.mark.parametrize("first", TWICE)
+@pytest.mark.parametrize("how", ["move and book", "move and move"])
+async def test_two_clinics_race_into_a_forbidden_pair_by_moving(floor: Floor, how: str, first: int) -> None:
+    """Laser and biorevitalisation far apart; both clinics bring them together at once: exactly one succeeds, the other stays or waits."""
+    laser = await booked(floor, PATIENT, TEN, FACE_LASER)
+    closer = local("2026-03-27T10:00", "America/New_York")
+    there = asked(closer, BIOREVITALISATION, NEW_YORK)
+    towards = c.MoveVisit(visit_id=laser, asked=asked(local("2026-03-20T10:00"), FACE_LASER), place=place(), at=NOW)
+    if how == "move and book":
+        wish = hold(closer, BIOREVITALISATION, at=NOW, clinic=NEW_YORK)
+        await floor.do(PATIENT, wish)
+        other: Any = book(wish)
+    else:
+        gel = await booked(floor, PATIENT, local("2026-04-20T10:00"), BIOREVITALISATION)
+        other = c.MoveVisit(visit_id=gel, asked=there, place=place(NEW_YORK), at=NOW)
+    runners = [(PATIENT, towards), (PATIENT, other)]
+    outcomes = await floor.race(*(runners if first == 0 else reversed(runners)))
+    assert sorted(outcomes) == ["done", "scheduling.interval-too-short"]
+    days = sorted(visit.slot.on for visit in (await floor.state(PATIENT)).visits.values())
+    assert all((later - earlier).days >= 14 for earlier, later in pairwise(days))
 
 
 async def test_two_patients_race_on_one_room(floor: Floor) -> None:
@@ -103,9 +127,7 @@ async def test_booking_races_giving_back(floor: Floor) -> None:
     """A hold that is booked and given back at once is one of both."""
     wish = hold(TEN, CONSULTATION, at=NOW)
     await floor.do(PATIENT, wish)
-    outcomes = await floor.race(
-        (PATIENT, c.BookVisit(hold_id=wish.hold_id, at=NOW)), (PATIENT, c.GiveBackHold(hold_id=wish.hold_id, at=NOW))
-    )
+    outcomes = await floor.race((PATIENT, book(wish, NOW)), (PATIENT, c.GiveBackHold(hold_id=wish.hold_id, at=NOW)))
     assert sorted(outcomes) == ["done", "scheduling.hold-gone"]
     taken = any(resource == uid(f"{uid('room')} Europe/Berlin") and held for (_, resource), held in floor.store.tables.claims.items())
     assert taken is bool((await floor.state(PATIENT)).visits)
@@ -116,7 +138,7 @@ async def test_booking_races_the_timer(floor: Floor) -> None:
     wish = hold(TEN, CONSULTATION, at=NOW)
     await floor.do(PATIENT, wish)
     late = NOW + timedelta(minutes=10)
-    await floor.race((PATIENT, c.ExpireHold(hold_id=wish.hold_id, at=late)), (PATIENT, c.BookVisit(hold_id=wish.hold_id, at=NOW)))
+    await floor.race((PATIENT, c.ExpireHold(hold_id=wish.hold_id, at=late)), (PATIENT, book(wish, NOW)))
     state = await floor.state(PATIENT)
     assert not state.holds
     assert bool(state.visits) is any(held for held in floor.store.tables.claims.values())
@@ -160,7 +182,7 @@ async def test_a_suspension_and_what_it_forbids_cannot_both_win(floor: Floor, ac
     suspended = changed("suspended", at=TEN)
     wish = hold(TEN, FACE_LASER, at=NOW)
     await floor.do(PATIENT, wish)
-    command: Any = c.BookVisit(hold_id=wish.hold_id, at=NOW)
+    command: Any = book(wish, NOW)
     if act != "book":
         await floor.do(PATIENT, command)
         command = c.CheckIn(visit_id=wish.hold_id, at=TEN)
@@ -200,7 +222,7 @@ async def test_mutant_a_booking_that_reads_a_read_table_is_caught() -> None:
         await floor.opened(PATIENT)
         wish = hold(TEN, FACE_LASER, at=NOW)
         await floor.do(PATIENT, clearance("2026-03-02"), wish)
-        await floor.race((PATIENT, changed("suspended", at=NOW)), (PATIENT, c.BookVisit(hold_id=wish.hold_id, at=NOW)))
+        await floor.race((PATIENT, changed("suspended", at=NOW)), (PATIENT, book(wish, NOW)))
         assert bool(firm_after_suspension(await floor.events(itinerary, PATIENT))) is caught
 
 
@@ -229,7 +251,7 @@ async def test_erasure_races_a_booking(floor: Floor) -> None:
     """Whoever is first: after the erasure nothing of the patient holds a slot."""
     wish = hold(TEN, CONSULTATION, at=NOW)
     await floor.do(PATIENT, wish)
-    await floor.race((PATIENT, c.CloseItinerary(patient_id=PATIENT)), (PATIENT, c.BookVisit(hold_id=wish.hold_id, at=NOW)))
+    await floor.race((PATIENT, c.CloseItinerary(patient_id=PATIENT)), (PATIENT, book(wish, NOW)))
     assert not (await floor.state(PATIENT)).visits
     assert not any(held for held in floor.store.tables.claims.values())
 

@@ -16,7 +16,7 @@ from scheduling.itinerary import commands as c
 from scheduling.itinerary.state import Frozen, Itinerary
 from scheduling.laser.state import Installed
 from scheduling.wiring import SERVICE
-from tests.scheduling.scenes import CHAIN, FACE_LASER, PATIENT, Desk, day, hold, local, uid
+from tests.scheduling.scenes import CHAIN, FACE_LASER, PATIENT, Desk, book, day, hold, local, uid
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 CODEC = Codec([], HEARD)
@@ -107,7 +107,7 @@ def test_the_freeze_is_counted_from_the_time_of_the_fact() -> None:
     desk = Desk()
     hear(desk, "clearance-granted", **CLEARANCE)
     wish = hold(local("2026-03-10T10:00"), FACE_LASER, at=NOW)
-    desk.do(wish, c.BookVisit(hold_id=wish.hold_id, at=NOW))
+    desk.do(wish, book(wish, NOW))
     hear(desk, "clearance-suspended", at=local("2026-03-10T08:30"), **everything("clearance-suspended"))
     standing = desk.visit(wish.hold_id).standing
     assert isinstance(standing, Frozen)

@@ -1,5 +1,6 @@
 """The numbers are data: each has a source and a version, and a service without them does not start."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from scheduling.deciders import RULES
 from scheduling.rule_book import load, rules_folder
 from scheduling.rules import MODALITIES, VISIT_KINDS, ZONES, read_rules
+from tests.stored_events import CONTRACTS
 
 
 def read(name: str) -> dict[str, object]:
@@ -26,6 +28,12 @@ def test_every_pair_that_can_meet_has_a_rule() -> None:
     for modality in MODALITIES:
         assert all(RULES.interval(kind, modality) for kind in (*procedures, *MODALITIES, "never heard of"))
         assert all(RULES.interval(modality, kind) for kind in (*procedures, *MODALITIES, "never heard of"))
+
+
+def test_every_kind_that_screening_reports_has_a_row() -> None:
+    """A kind without one would count as the longest of the table."""
+    contract = json.loads((CONTRACTS / "screening" / "procedure-reported.v1.json").read_text())
+    assert set(contract["schema"]["properties"]["kind"]["enum"]) <= RULES.act_kinds
 
 
 def test_zones_form_a_tree() -> None:

@@ -11,7 +11,7 @@ from scheduling.itinerary import events as e
 from scheduling.itinerary import refusals
 from scheduling.itinerary.slot import Wanted
 from scheduling.itinerary.state import Firm, Provisional
-from tests.scheduling.scenes import FACE_LASER, Desk, changed, clearance, hold, local, uid, verdict
+from tests.scheduling.scenes import FACE_LASER, Desk, book, changed, clearance, hold, local, uid, verdict
 
 NOW = local("2026-03-02T09:00")
 LATER = local("2026-03-02T09:05")
@@ -21,7 +21,7 @@ def standing(desk: Desk, on: str, wanted: Wanted = FACE_LASER, *, at: Any = NOW)
     """The answer to a booking on that day, in words."""
     wish = hold(local(f"{on}T10:00"), wanted, at=at)
     try:
-        desk.do(wish, c.BookVisit(hold_id=wish.hold_id, at=at))
+        desk.do(wish, book(wish, at))
     except Rejected as refusal:
         reasons = refusal.facts.get("reasons")
         words = "+".join(reasons) if isinstance(reasons, list) else refusal.slug
@@ -62,7 +62,9 @@ THULIUM = Wanted(kind="laser", modality="nafl_1927", zones=("face",))
         ([verdict("INCOMPLETE", at=NOW)], "2026-03-12", FACE_LASER, "INCOMPLETE until None"),
         ([clearance("2026-03-02"), verdict("INCOMPLETE", at=NOW)], "2026-03-12", FACE_LASER, "firm"),  # asking again is no finding
         ([clearance("2026-03-02"), verdict("DEFERRED", until="2026-03-20", zones=("eyelid",), at=NOW)], "2026-03-12", FACE_LASER,
-         "DEFERRED until 2026-03-20"),  # a newer deferral inside the field undercuts the older clearance
+         "firm"),  # a clearance that stands is not undercut: what contradicts it would have suspended it
+        ([clearance("2026-03-02", until="2026-03-11"), verdict("DEFERRED", until="2026-03-20", zones=("eyelid",), at=NOW)], "2026-03-12",
+         FACE_LASER, "DEFERRED until 2026-03-20"),  # where it does not reach, a newer deferral inside the field speaks
         ([verdict("DEFERRED", until="2026-03-20", zones=("eyelid",), at=NOW), clearance("2026-03-02")], "2026-03-12", FACE_LASER, "firm"),
     ],
 )  # fmt: skip

@@ -163,6 +163,11 @@ class Story:
         }  # fmt: skip
         return c.GrantOverride(**(wanted | other))
 
+    def stands_on(self, day: str) -> bool:
+        """The newest clearance permits a treatment on that day."""
+        granted = self.clearance.granted
+        return bool(self.clearance.standing == "valid" and granted.valid_from <= date.fromisoformat(day) <= granted.valid_until)
+
     @property
     def clearance(self) -> Any:
         """The newest clearance of the patient."""

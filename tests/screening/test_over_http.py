@@ -48,7 +48,7 @@ async def test_deferred_with_the_date(reception: Reception) -> None:
     assert (line["verdict"], line["looked_at"][0]["value"]) == ("DEFER", "2026-02-26")
     await reception.follow()
     kept = (await reception.get(f"/patients/{patient}/clearances/{found['clearance_id']}")).json()
-    assert kept == found
+    assert {**kept, "version": found["version"]} == found
 
 
 async def test_cleared_suspended_reinstated(reception: Reception) -> None:
@@ -70,12 +70,26 @@ async def test_cleared_suspended_reinstated(reception: Reception) -> None:
     assert (await reception.post(path, {"clinic_id": CLINIC})).json()["standing"] == "valid"
 
 
+async def test_an_examination_recorded_wrongly_is_taken_back(reception: Reception) -> None:
+    """A finding ticked by a slip is corrected, and counts no more; a correction of what is not there names its place in the body."""
+    patient = await register(reception)
+    await prepare(reception, patient)
+    path, seen = f"/patients/{patient}/consultations", {"clinic_id": CLINIC, "skin_type": "II"}
+    slip = (await reception.post(path, {**seen, "findings": ["keloid_scar"]})).json()["id"]
+    question = {"modality": "nafl_1550", "zones": "face"}
+    assert (await reception.get(f"/patients/{patient}/assessment", **question)).json()["outcome"] == "NEEDS_PHYSICIAN"
+    nothing = await reception.post(path, {**seen, "corrects": str(uuid4())})
+    assert (nothing.status_code, nothing.json()["errors"][0]["pointer"]) == (422, "/corrects")
+    assert (await reception.post(path, {**seen, "corrects": slip})).status_code == 201
+    assert (await reception.get(f"/patients/{patient}/assessment", **question)).json()["outcome"] == "CLEARED"
+
+
 async def test_expires_by_its_timer(reception: Reception) -> None:
-    """The day after the last day, by the clinic's calendar, the timer ends it."""
+    """When its last day, the 2nd of April, is over everywhere, the timer ends it: at noon in Greenwich."""
     patient = await register(reception)
     await prepare(reception, patient)
     cleared = await ask(reception, patient)
-    reception.clock.at = datetime(2026, 4, 2, 21, 59, tzinfo=UTC)
+    reception.clock.at = datetime(2026, 4, 3, 11, 59, tzinfo=UTC)
     await reception.fire()
     await reception.follow()
     assert (await reception.get(f"/patients/{patient}/clearances/{cleared['clearance_id']}")).json()["standing"] == "valid"
@@ -99,14 +113,18 @@ async def test_assessment_reads_the_record_not_the_list(reception: Reception) ->
 
 
 async def test_who_may_what(reception: Reception) -> None:
-    """A nurse records and reads but decides nothing; an integrator erases but clears nobody; a clinic not in the token is refused."""
+    """A nurse records and decides nothing; nobody but the privacy officer erases; who does not look at skin reads no test spot."""
     patient = await register(reception)
     await prepare(reception, patient)
     request = {"clinic_id": CLINIC, "modality": "nafl_1550", "zones": ["face"]}
     for role in ("nurse", "front_desk", "integrator"):
         assert (await reception.post(f"/patients/{patient}/clearances", request, roles=[role])).status_code == 403
     assert (await reception.post(f"/patients/{patient}/consultations", {"clinic_id": CLINIC}, roles=["nurse"])).status_code == 403
-    assert (await reception.post(f"/patients/{patient}/erasure", {"clinic_id": CLINIC}, roles=["nurse"])).status_code == 403
+    for role in ("nurse", "integrator", "medical_director"):
+        assert (await reception.post(f"/patients/{patient}/erasure", {"clinic_id": CLINIC}, roles=[role])).status_code == 403
+    spot = {"clinic_id": CLINIC, "modality": "nafl_1550", "zone": "cheeks"}
+    for role, status in (("front_desk", 403), ("integrator", 403), ("nurse", 201)):
+        assert (await reception.post(f"/patients/{patient}/test-spots", spot, roles=[role])).status_code == status, role
     elsewhere = await reception.post(f"/patients/{patient}/clearances", request, clinics=[str(uuid4())])
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "clinic-not-yours")
     assert (await reception.post(f"/patients/{patient}/clearances", request, roles=["doctor"])).status_code == 201
@@ -120,11 +138,23 @@ async def test_findings_without_an_examination(reception: Reception) -> None:
 
 
 async def test_unknown_clinic(reception: Reception) -> None:
-    """A clinic that scheduling has not told of has no local date yet: 404 with what to do."""
+    """A clinic that scheduling has not told of has no local date yet: 422 with its place in the body; an unknown patient comes first."""
     body = {"clinic_id": str(uuid4()), "name": "A", "birth_date": "1986-05-05"}
     answer = await reception.post("/patients", body)
-    assert answer.status_code == 404
+    assert (answer.status_code, answer.json()["code"]) == (422, "reference-not-found")
     assert "has not heard of this clinic" in answer.json()["detail"]
+    assert answer.json()["errors"][0]["pointer"] == "/clinic_id"
+    elsewhere = await reception.post(f"/patients/{uuid4()}/consultations", {"clinic_id": str(uuid4())})
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "not-found")
+
+
+async def test_correcting_answers_that_are_not_there(reception: Reception) -> None:
+    """Answers that correct a set which this patient never gave are refused with the place of its id in the body."""
+    patient = await register(reception)
+    body = {"clinic_id": CLINIC, "corrects": str(uuid4()), "answers": [{"question": "pregnancy", "value": "no"}]}
+    answer = await reception.post(f"/patients/{patient}/answers", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "reference-not-found")
+    assert answer.json()["errors"][0]["pointer"] == "/corrects"
 
 
 async def test_erased_patient_leaves_no_name(reception: Reception) -> None:
@@ -135,7 +165,7 @@ async def test_erased_patient_leaves_no_name(reception: Reception) -> None:
     shown = await reception.get(f"/patients/{patient}")
     assert shown.json()["name"] == SECRET
     assert SECRET not in await reception.everything_stored()
-    answer = await reception.post(f"/patients/{patient}/erasure", {"clinic_id": CLINIC}, roles=["integrator"])
+    answer = await reception.post(f"/patients/{patient}/erasure", {"clinic_id": CLINIC}, roles=["privacy_officer"])
     assert answer.status_code == 200
     await reception.follow()
     assert (await reception.get(f"/patients/{patient}")).status_code == 404

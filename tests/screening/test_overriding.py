@@ -35,6 +35,7 @@ REFUSED = [
     ("by a doctor who did not examine", {"act": act(DAY, "10:30", by=id_of("other doctor"))}, r.NotTheExaminingDoctor),
     ("with a rationale of 19 characters", {"rationale": personal("a" * 19)}, r.RationaleTooShort),
     ("with a rationale of blanks", {"rationale": personal(" " * 40)}, r.RationaleTooShort),
+    ("without a mitigation", {"mitigations": ()}, r.MitigationMissing),
     ("for 31 days", {"expires_on": date(2026, 4, 20)}, r.OverrideExpiryOutOfRange),
     ("ending yesterday", {"expires_on": date(2026, 3, 19)}, r.OverrideExpiryOutOfRange),
     ("of a rule that does not exist", {"rule_id": "NO_SUCH_RULE"}, r.RuleUnknown),
@@ -124,8 +125,11 @@ def test_face_covers_its_parts() -> None:
 
 
 def test_minor_with_a_scar() -> None:
-    """A minor is overridden for a scar only, and the override clears nothing but the scar."""
+    """A minor is overridden for a scar only, with a guardian's consent, and the override clears nothing but the scar."""
     story = ready(born="2009-05-05")
+    with pytest.raises(r.MitigationMissing) as refused:
+        story.overridden(DAY, "AGE_MINOR", expires="2026-04-10", indication="ACNE_SCAR", mitigations=("lower_settings",))
+    assert refused.value.facts["asked_for"] == ["guardian_consent"]
     story.overridden(DAY, "AGE_MINOR", expires="2026-04-10", indication="ACNE_SCAR", mitigations=("guardian_consent",))
     assert story.asks(DAY, indication="ACNE_SCAR").outcome == "CLEARED"
     assert story.asks(DAY, indication="PHOTO_FACE").outcome == "INELIGIBLE"

@@ -1,4 +1,7 @@
-"""Every command raced through execute: whatever the interleaving, nothing forbidden stands; and a decision that reads a table is caught."""
+"""Commands raced with what forbids them: nothing forbidden stands; and a decision that reads a table is caught.
+
+Every command raced with itself: test_four_claims.py.
+"""
 
 from dataclasses import replace
 from datetime import date
@@ -17,7 +20,7 @@ from screening.rules import evaluate
 from tests.kernel.ward import cause
 from tests.screening.desk import CHAIN, Desk
 from tests.screening.story import CLINIC, PATIENT_ID, Story, act, at, exactly, id_of, personal, rulebook
-from tests.screening.test_recording import ANSWER, CONSULT, CORRECT, PRIME, READ, REGISTER, REPORT, SPOT
+from tests.screening.test_recording import ANSWER
 
 DAY = "2026-03-20"
 ORDERS = (False, True)
@@ -71,37 +74,6 @@ async def desk(*commands: Any, patient: Decider[Any, Any, Any] | None = None) ->
 
 TAKING = {"isotretinoin": "taking"}
 OVERRIDE = Story().examined(DAY).answered(DAY, isotretinoin="taking").override(DAY, "ISOTRETINOIN", expires="2026-04-01")
-ONCE = [
-    ("register", [], REGISTER, "patient-registered"),
-    ("report a procedure", spoken(), REPORT, "procedure-reported"),
-    ("correct it", [*spoken(), REPORT], CORRECT, "procedure-corrected"),
-    ("answer", spoken(), ANSWER, "questionnaire-answered"),
-    ("consult", spoken(), CONSULT, "examination-recorded"),
-    ("place a spot", spoken(), SPOT, "test-spot-placed"),
-    ("read it", [*spoken(), SPOT], READ, "test-spot-read"),
-    ("record a precondition", spoken(), PRIME, "precondition-recorded"),
-    ("override", spoken(**TAKING), OVERRIDE, "override-granted"),
-    ("request a clearance", spoken(), REQUEST, "clearance-granted"),
-    ("be deferred", [*spoken(), FILLER], REQUEST, "clearance-deferred"),
-    ("be refused", spoken(**TAKING), REQUEST, "clearance-refused"),
-    ("reinstate", [*spoken(), REQUEST, NOTED, c.SettleAdverseEvent(adverse_event_id=id_of("ae"), closed_on=date(2026, 3, 20))], REINSTATE,
-     "clearance-reinstated"),
-    ("revoke", [*spoken(), REQUEST], REVOKE, "clearance-revoked"),
-    ("expire", [*spoken(), REQUEST], EXPIRE, "clearance-expired"),
-    ("hear an adverse event", [*spoken(), REQUEST], NOTED, "clearance-suspended"),
-    ("hear of changes", [*spoken(), REQUEST], CHANGES, "clearance-suspended"),
-    ("lift the lock", [*spoken(), REQUEST], LIFT, "retention-lock-lifted"),
-    ("erase", spoken(), ERASE, "patient-erased"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("before", "command", "event"), [row[1:] for row in ONCE], ids=[row[0] for row in ONCE])
-async def test_raced_with_itself(before: list[Any], command: Any, event: str) -> None:
-    """The same command twice at once has its effect once."""
-    one = await desk(*before)
-    earlier = (await one.names()).count(event)
-    assert await one.race(command, command) == ["done", "done"]
-    assert (await one.names()).count(event) == earlier + 1
 
 
 def contradicted(state: Any) -> bool:

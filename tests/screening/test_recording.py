@@ -11,11 +11,13 @@ from screening.facts import When
 from screening.patient import commands as c
 from screening.patient.refusals import (
     AnswersUnknown,
+    ConsultationUnknown,
     DateImpossible,
     DoctorOnly,
     IdTaken,
     PatientAlreadyRegistered,
     PatientUnknown,
+    PreconditionUnknown,
     ProcedureUnknown,
     SpotUnknown,
     WordUnknown,
@@ -55,6 +57,13 @@ DONE = [
     ("correct the answers", (ANSWER,), replace(ANSWER, answers_id=id_of("b"), corrects=id_of("a")), ["QuestionnaireAnswered"]),
     ("hold a consultation with examination", (), CONSULT, ["ConsultationHeld", "ExaminationRecorded"]),
     ("hold a consultation without one", (), replace(CONSULT, skin_type=None, findings=(), note=None), ["ConsultationHeld"]),
+    (
+        "correct a consultation",
+        (CONSULT,),
+        replace(CONSULT, consultation_id=id_of("l"), corrects=id_of("k")),
+        ["ConsultationHeld", "ExaminationRecorded"],
+    ),
+    ("correct a precondition", (PRIME,), replace(PRIME, precondition_id=id_of("d"), corrects=id_of("c")), ["PreconditionRecorded"]),
     ("place a test spot", (), SPOT, ["TestSpotPlaced"]),
     ("read it", (SPOT,), READ, ["TestSpotRead"]),
     ("read it again, otherwise", (SPOT, READ), replace(READ, reading="pih"), ["TestSpotRead"]),
@@ -91,6 +100,8 @@ REFUSED = [
     ("a finding nobody knows", (), replace(CONSULT, findings=("aura",)), WordUnknown),
     ("another examination under the same id", (CONSULT,), replace(CONSULT, skin_type="IV"), IdTaken),
     ("an examination later slipped into a consultation", (replace(CONSULT, skin_type=None, findings=(), note=None),), CONSULT, IdTaken),
+    ("a correction of a consultation that is not there", (), replace(CONSULT, corrects=id_of("nothing")), ConsultationUnknown),
+    ("a correction of a precondition that is not there", (), replace(PRIME, corrects=id_of("nothing")), PreconditionUnknown),
     ("a test spot with an unknown laser", (), replace(SPOT, modality="torch"), WordUnknown),
     ("a reading of no spot", (), READ, SpotUnknown),
     ("another precondition under the same id", (PRIME,), replace(PRIME, kind="antiviral"), IdTaken),
@@ -193,6 +204,41 @@ def test_corrected_answer_counts_no_more() -> None:
     assert (later.asks(DAY).outcome, str(later.asks(DAY).until)) == ("DEFERRED", "2026-06-18")
     story.do(c.AnswerQuestionnaire(act=act(DAY, "12:00"), answers_id=id_of("z"), replies=reply, corrects=wrong))
     assert story.asks(DAY).outcome == "CLEARED"
+
+
+def test_corrected_examination_counts_no_more() -> None:
+    """A keloid scar ticked by a slip: without a correction it stays for ever; corrected, neither finding nor skin type is left of it."""
+    slip = replace(CONSULT, act=act(DAY, "10:00"), skin_type="V", findings=("keloid_scar",), note=None)
+    right = replace(slip, act=act(DAY, "10:05"), consultation_id=id_of("right"), skin_type="II", findings=())
+    story = told(slip, right).answered(DAY)
+    assert story.asks(DAY).outcome == "NEEDS_PHYSICIAN"
+    story = told(slip, replace(right, corrects=slip.consultation_id)).answered(DAY)
+    assert story.asks(DAY).outcome == "CLEARED"
+    assert story.state.facts.consulted_on == date(2026, 3, 20)
+    gone = told(slip, replace(right, skin_type=None, corrects=slip.consultation_id)).answered(DAY)
+    assert "examination" in {asked.fact for asked in gone.asks(DAY).missing}
+    assert gone.state.examined_by() is None
+
+
+def test_a_corrected_consultation_suspends_what_rested_on_it() -> None:
+    """Cleared on an examination that was another patient's: the correction takes the examination away, and the clearance is suspended."""
+    story = Story().examined(DAY).answered(DAY)
+    story.cleared(DAY)
+    (wrong,) = story.state.consultations
+    new = story.do(replace(CONSULT, act=act(DAY, "12:00"), skin_type=None, findings=(), note=None, corrects=wrong))
+    assert [type(event).__name__ for event in new] == ["ConsultationHeld", "ClearanceSuspended"]
+    assert new[-1].outcome == "INCOMPLETE"
+
+
+def test_corrected_precondition_counts_no_more() -> None:
+    """An antiviral recorded four days too early meets nothing any more once it is corrected; the clearance that rested on it waits."""
+    early = c.RecordPrecondition(act=act(DAY), precondition_id=id_of("av"), kind="antiviral", starts_on=date(2026, 3, 20))
+    story = Story().examined(DAY).answered(DAY, cold_sore_history="yes")
+    story.do(early)
+    story.cleared(DAY)
+    new = story.do(replace(early, precondition_id=id_of("av2"), starts_on=date(2026, 3, 24), corrects=early.precondition_id))
+    assert [type(event).__name__ for event in new] == ["PreconditionRecorded", "ClearanceSuspended"]
+    assert (story.asks("2026-03-23").outcome, story.asks("2026-03-24").outcome) == ("CONDITIONAL", "CLEARED")
 
 
 def test_local_day_of_the_place() -> None:

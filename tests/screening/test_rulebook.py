@@ -32,6 +32,8 @@ BROKEN = [
     ("conditions.toml", "face_only = true", "face_onyl = true", "rule HSV_HISTORY, field face_onyl: nobody reads a field of this name"),
     ("conditions.toml", 'fact = "examination"', 'fact = "examinaton"', "rule HSV_ACTIVE, reads[1], field fact"),
     ("person.toml", "years_below = 18", "years_below = 1800", "rule AGE_MINOR, field years_below: expected a whole number from 1 to 150"),
+    ("person.toml", '"guardian_consent"', '"consent"', "AGE_MINOR, cells, nafl, holds[0], field mitigation: expected one of"),
+    ("person.toml", 'overridable = true, mitigation', 'overridable = false, mitigation', "mitigation: expected a cell that a doctor may"),
     ("person.toml", 'skin_types = ["IV"]', 'skin_types = ["4"]', "rule FITZ_IV, field skin_types"),
     ("course.toml", 'id = "CHANGES_ATTESTED"', 'id = "OTHER"', "field id: 'CHANGES_ATTESTED' is not defined"),
     ("settings.toml", "value = 30", "value = 0", "setting clearance_days_max, field value: expected a whole number from 1"),
@@ -40,7 +42,7 @@ BROKEN = [
     ("limits.toml", "coverage_percent_max = 50", "coverage_percent_max = 500", "limit LIMITS_NAFL_1550, field coverage_percent_max"),
     ("limits.toml", "IV = 23, ", "", "field IV: expected a whole number from 1 to 100, it is missing"),
     ("vocabulary.toml", 'parent = "periorbital"', 'parent = "eyelid"', "zone eyelid, field parent"),
-    ("vocabulary.toml", "offered = false   # section 5", "offered = true   # section 5", "afl_2940"),
+    ("vocabulary.toml", "offered = false   # domain.md section 5", "offered = true   # domain.md section 5", "afl_2940"),
     ("questionnaire.toml", 'taking = "ongoing"', 'taking = "sometimes"', "question isotretinoin, values, field taking"),
     ("questionnaire.toml", "[[question]]", "[[question]", "rules/questionnaire.toml: this is not TOML"),
 ]  # fmt: skip

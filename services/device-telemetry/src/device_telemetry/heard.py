@@ -20,6 +20,7 @@ class ClearanceGranted:
     limits: Limits
     valid_from: date
     valid_until: date
+    granted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,7 @@ class DayOfTreatmentAttested:
     on: date
     changes: bool
     clearance_id: UUID | None = None
+    attested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

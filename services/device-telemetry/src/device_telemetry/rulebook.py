@@ -66,7 +66,9 @@ def _model(name: str, version: int, entry: dict[str, Any]) -> DeviceModel:
     wrong = [one.modality for one in lesions if one.modality not in modalities or not is_rising(one.table)]
     if wrong or not set(modalities) <= set(get_args(Modality)) or entry["grid_cell_mm"] <= 0:
         raise ValueError(f"device_models.toml: {name} has unknown modalities, or lesion tables that do not rise: {wrong}")
-    return DeviceModel(name=name, version=version, modalities=modalities, lesions=lesions, grid_cell_mm=entry["grid_cell_mm"])
+    return DeviceModel(
+        name=name, label=entry["label"], version=version, modalities=modalities, lesions=lesions, grid_cell_mm=entry["grid_cell_mm"]
+    )
 
 
 def _faults(table: dict[str, Any]) -> dict[str, Severity]:

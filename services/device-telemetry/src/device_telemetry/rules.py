@@ -55,9 +55,10 @@ class ModalityLesions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceModel:
-    """A kind of laser. `lesions` may lack a modality: then that one cannot be treated with."""
+    """A kind of laser, `label` in words. `lesions` may lack a modality: then that one cannot be treated with."""
 
     name: str
+    label: str
     version: int
     modalities: tuple[str, ...]
     lesions: tuple[ModalityLesions, ...]

@@ -51,4 +51,5 @@ SERVICE = Service(
     erased_by=("erbium.screening.patient-erased",),
     routes=(devices.routes, treatments.routes, frames.routes, reports.routes),
     extra_roles=(frames_role, settling_role, looking_again_role, gaps_role),
+    needs={"api": ("kafka",), "work": ("database_frames_url",)},  # its API hands frames to their topic; the workers store them
 )

@@ -53,7 +53,6 @@ class ClearanceGranted:
 class Reason:
     """One open reason; `earliest`: the first day on which it holds no longer, if known."""
 
-    rule_id: str
     earliest: date | None = None
 
 

@@ -18,12 +18,16 @@ UNKNOWN: Final = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """The least gap between an earlier and a later act. Units: whole calendar days."""
+    """The least gap between an earlier and a later act. Units: whole calendar days.
+
+    `overridable_from_day`: from this gap on a doctor may override it in screening; None = nobody may.
+    """
 
     id: str
     version: int
     gap_days_min: int
     source: str
+    overridable_from_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +123,16 @@ def _matrix(rows: Mapping[str, Any]) -> Iterable[tuple[tuple[str, str], Interval
     """Every ordered pair of acts that has a rule. Promise: both directions of procedure and laser, every pair of lasers."""
     version = rows["version"]
 
-    def interval(earlier: str, later: str, days: int, source: str) -> tuple[tuple[str, str], Interval]:
+    def interval(earlier: str, later: str, days: int, source: str, from_day: int | None = None) -> tuple[tuple[str, str], Interval]:
         name = f"{earlier.upper()}_TO_{later.upper()}"
-        return (earlier, later), Interval(id=name, version=version, gap_days_min=days, source=source)
+        rule = Interval(id=name, version=version, gap_days_min=days, source=source, overridable_from_day=from_day)
+        return (earlier, later), rule
 
     for row in rows["procedure"]:
         for modality in MODALITIES:
             group = modality.partition("_")[0]
-            yield interval(row["kind"], modality, row[f"before_{group}_days_min"], row["source"])
+            from_day = row.get("before_overridable_from_day")
+            yield interval(row["kind"], modality, row[f"before_{group}_days_min"], row["source"], from_day)
             yield interval(modality, row["kind"], row[f"after_{group}_days_min"], row["source"])
     for row in rows["laser"]:
         for later in MODALITIES:

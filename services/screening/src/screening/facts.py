@@ -28,7 +28,7 @@ class When:
 
     @property
     def counted_on(self) -> date | None:
-        """The worst case: the latest day it may have been; None = no bound, so it is missing. Source: domain.md, day arithmetic."""
+        """The worst case: the latest day it may have been; None = no bound, so it is missing. Source: domain.md, Day arithmetic."""
         if self.certainty in ("estimated", "unknown"):
             return self.latest_plausible_on
         return self.on

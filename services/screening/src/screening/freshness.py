@@ -1,4 +1,4 @@
-"""Is a fact there, and fresh enough? "Never asked" is unknown, never "no". Source: domain.md, Decision precedence 2 and 3c age of facts."""
+"""Is a fact there, and fresh enough? "Never asked" is unknown, never "no". Source: domain.md, Decision precedence; section 3c."""
 
 from datetime import date
 

@@ -22,7 +22,7 @@ from screening.patient.decision_events import (
 from screening.patient.fact_events import PatientRegistered, ProcedureCorrected, ProcedureReported
 from screening.rules import Reason
 
-# The words of the contract. A permanent filler is "other than HA" to the neighbours; waxing has no word in v1, and our own rule holds it.
+# The words of the contract. A permanent filler is "other than HA" to the neighbours.
 PUBLISHED_AS = {
     "peel_superficial": "peel_superficial",
     "peel_medium": "peel_medium",
@@ -35,6 +35,7 @@ PUBLISHED_AS = {
     "filler_permanent": "filler_other",
     "filler_unknown": "filler_unknown",
     "biorevitalisation": "biorevitalisation",
+    "waxing": "waxing",
 }
 
 
@@ -155,7 +156,7 @@ def messages(envelope: Envelope, event: Any) -> Sequence[Message]:
             return [Message("patient-registered", 1, _registered(envelope.stream_id, event))]
         case PatientErased():
             return [Message("patient-erased", 1, ErasedFact(patient_id=envelope.stream_id))]
-        case ProcedureReported() | ProcedureCorrected() if event.kind in PUBLISHED_AS:
+        case ProcedureReported() | ProcedureCorrected():
             return [Message("procedure-reported", 1, _procedure(envelope.stream_id, event))]
         case ClearanceGranted():
             return [Message("clearance-granted", 1, _granted(envelope.stream_id, event))]

@@ -6,6 +6,7 @@ from screening.toml_rows import BrokenRulebook, Table
 KINDS = ("procedure", "condition", "skin_type", "age", "plan", "consultation", "clearance_age", "adverse_event", "attestation")
 VERDICTS = ("ABSOLUTE", "DEFER", "RELATIVE", "COND", "ADVISORY")
 PRECONDITIONS = ("antiviral", "priming", "test_spot")
+MITIGATIONS = ("test_spot", "lower_settings", "shorter_exposure", "specialist_note", "guardian_consent")
 PROVENANCE = ("S", "C", "R", "G", "H")
 SKIN_TYPES = ("I", "II", "III", "IV", "V", "VI")
 PLAIN_FACTS = ("examination", "birth_date", "consultation", "clearance")
@@ -76,6 +77,7 @@ def _say(table: Table, *, dated: bool) -> Say:
         days=table.whole("days", 0, DAYS_MAX) if table.has("days") else None,
         days_by_skin_type={skin: by_type.whole(skin, 0, DAYS_MAX) for skin in SKIN_TYPES} if by_type else None,
         overridable_from_day=_overridable_from(table, verdict),
+        mitigation=table.word("mitigation", MITIGATIONS) if table.has("mitigation") else None,
         precondition=table.word("precondition", PRECONDITIONS) if verdict == "COND" else None,
         greatest_age_days=table.whole("greatest_age_days", 0, DAYS_MAX) if table.has("greatest_age_days") else None,
         only_for_indications=table.words("only_for_indications"),
@@ -83,6 +85,8 @@ def _say(table: Table, *, dated: bool) -> Say:
     )
     if (dated or verdict == "COND") and say.days is None and say.days_by_skin_type is None:
         raise table.broken("days", "a number of days")
+    if say.mitigation is not None and say.overridable_from_day is None:
+        raise table.broken("mitigation", "a cell that a doctor may override")
     table.done()
     return say
 
@@ -135,7 +139,7 @@ def _whole_of_its_kind(row: Table, rule: Rule) -> None:
 
 
 def _seed_window_holds(row: Table, rule: Rule) -> None:
-    """No cell of a seed row may be shorter than its window, or overridable inside it. Source: domain.md, override table."""
+    """No cell of a seed row may be shorter than its window, or overridable inside it. Source: domain.md, Overrides."""
     window = rule.seed_window_days
     if window is None:
         return

@@ -20,7 +20,8 @@ _NO_ID = UUID(int=0)  # of a procedure that is known from an answer alone
 class Finding:
     """A row's open word about one zone. `earliest` None = date open or no date; `overridable_from` None = nobody may override.
 
-    `grounds`: what it was based on, as words without personal data; an override holds for the same grounds only.
+    `grounds`: what it was based on, as words without personal data; an override holds for the same grounds only, and records
+    `mitigation` if the row asks for one.
     """
 
     verdict: Verdict
@@ -28,6 +29,7 @@ class Finding:
     grounds: tuple[str, ...]
     earliest: date | None = None
     overridable_from: date | None = None
+    mitigation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +186,7 @@ def _age(book: Rulebook, rule: Rule, facts: Facts, plan: Plan, zone: str, readin
 
 
 def completed_years(birth_date: date, on: date) -> int:
-    """Completed years of age; born on 29 February = 1 March in common years. Source: domain.md 3c."""
+    """Completed years of age; born on 29 February = 1 March in common years. Source: domain.md section 3c."""
     return on.year - birth_date.year - ((on.month, on.day) < (birth_date.month, birth_date.day))
 
 
@@ -222,6 +224,7 @@ def _dated(say: Say, facts: Facts, plan: Plan, on: date, rule: Rule, grounds: tu
             grounds=grounds,
             earliest=ends_on if say.verdict == "DEFER" else None,
             overridable_from=_from_day(say, on),
+            mitigation=say.mitigation,
         )
     )
 
@@ -239,7 +242,14 @@ def _undated(
             return
         says = f"{rule.label}: {say.precondition} not met" + (f", earliest {earliest}" if earliest else "")
     reading.findings.append(
-        Finding(verdict=say.verdict, says=says, grounds=grounds, earliest=earliest, overridable_from=_from_day(say, since))
+        Finding(
+            verdict=say.verdict,
+            says=says,
+            grounds=grounds,
+            earliest=earliest,
+            overridable_from=_from_day(say, since),
+            mitigation=say.mitigation,
+        )
     )
 
 

@@ -15,6 +15,7 @@ class Say:
 
     `days`: the washout (DEFER), how long a RELATIVE lasts after the date, or the ripening of a precondition (COND).
     `overridable_from_day`: None = nobody may override; n = a doctor may, from day n after the date on.
+    `mitigation`: what an override of this cell must record beside the rationale.
     """
 
     verdict: Verdict
@@ -23,6 +24,7 @@ class Say:
     overridable_from_day: int | None = None
     precondition: str | None = None
     greatest_age_days: int | None = None
+    mitigation: str | None = None
     only_for_indications: tuple[str, ...] = ()
     not_for_indications: tuple[str, ...] = ()
 

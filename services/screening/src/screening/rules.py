@@ -1,4 +1,4 @@
-"""May this patient be treated so, on that day, and why? The decision precedence of domain.md, word by word. Pure."""
+"""May this patient be treated so, on that day, and why? The order of domain.md, Decision precedence, word by word. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -91,7 +91,7 @@ class _Line:
 def evaluate(book: Rulebook, facts: Facts, plan: Plan, today: date) -> Assessment:
     """The answer for this patient, modality, zones and date. `today`: the clinic's local day of the decision.
 
-    Source: domain.md, Decision precedence, and 3c.
+    Source: domain.md, Decision precedence, and section 3c.
     """
     lines = _lines(book, facts, plan, today)
     outcome = _outcome(lines)

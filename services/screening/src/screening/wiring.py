@@ -9,6 +9,7 @@ from screening.heard import HEARD
 from screening.http import clearances as clearance_routes
 from screening.http import erasure as erasure_routes
 from screening.http import facts as fact_routes
+from screening.http import known_facts as known_fact_routes
 from screening.http import patients as patient_routes
 from screening.http import preparations as preparation_routes
 from screening.patient.commands import ExpireClearance
@@ -34,5 +35,12 @@ SERVICE = Service(
     timers={CLEARANCE_EXPIRES: expire},
     erased_by=("patient-erased",),
     heartbeat=True,
-    routes=(patient_routes.routes, fact_routes.routes, preparation_routes.routes, clearance_routes.routes, erasure_routes.routes),
+    routes=(
+        patient_routes.routes,
+        fact_routes.routes,
+        known_fact_routes.routes,
+        preparation_routes.routes,
+        clearance_routes.routes,
+        erasure_routes.routes,
+    ),
 )

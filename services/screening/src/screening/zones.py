@@ -1,9 +1,9 @@
-"""The tree of treated zones: "in field" means the same zone, an ancestor or a descendant. Source: domain.md, day arithmetic."""
+"""The tree of treated zones: "in field" means the same zone, an ancestor or a descendant. Source: domain.md, Day arithmetic."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
 Tree = Mapping[str, str | None]
-FACE = "face"  # an unknown zone counts as the face, domain.md 3c
+FACE = "face"  # an unknown zone counts as the face, domain.md section 3c
 
 
 def up(tree: Tree, zone: str) -> Iterator[str]:

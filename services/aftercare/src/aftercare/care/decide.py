@@ -46,7 +46,7 @@ class BeforeTreatment(Rejected):
     """An answer cannot come before the day of the treatment."""
 
     slug = "aftercare.before-treatment"
-    do = "Check the date of the service's clock and of the treatment."
+    do = "Check the treatment's id; a patient is asked from the day of the treatment on."
 
 
 def decide(rules: Rules, command: Command, state: State) -> Sequence[Event]:

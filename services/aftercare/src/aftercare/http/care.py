@@ -14,11 +14,13 @@ from aftercare.projections import care_plans, patients
 from aftercare.rulebook import read_rules, rules_folder
 from aftercare.triage import Answers
 from erbium_kernel.http import Body, Call, Opener, Page, Paging, Routes, View
+from erbium_kernel.looking_back import AsRecorded
 from erbium_kernel.personal import Personal
 
 RULES = read_rules(rules_folder())
 CARE = care_decider(RULES)
 routes = Routes(tag="care")
+AS_RECORDED = AsRecorded(decider=CARE, by="treatment_id", projections=(care_plans.PROJECTION,))
 
 LevelWord = Literal["GREEN", "YELLOW", "AMBER", "RED"]
 Trend = Literal["better", "same", "worse"]
@@ -85,34 +87,36 @@ class AdverseEventView(View):
 
 
 class CheckInAnswersBody(Body):
-    """How it is going today. Every question is asked, so every field must be there; `fever_celsius` null = not measured."""
+    """How it is going today. Every question is asked, so every field must be there."""
 
-    pain_0_to_10: int = Field(ge=0, le=10)
-    pain_trend: Trend
-    redness: bool
-    redness_trend: Trend
-    swelling: bool
-    eye_swollen_shut: bool
-    blisters: bool
-    grouped_sores: bool
-    pus_or_yellow_crust: bool
-    fever_celsius: float | None = Field(ge=30, le=45)
-    spreading_redness: bool
-    confusion: bool
-    open_areas: bool
-    oozing: bool
-    crusts: bool
-    flaking: bool
-    new_pigment_patches: bool
-    firm_or_raised_lines: bool
-    acne_like_spots: bool
-    itching_rash: bool
-    missed_antiviral: bool
-    breathing_trouble: bool
-    face_or_tongue_swelling: bool
-    vision_loss_or_severe_eye_pain: bool
-    seizure: bool
-    anaesthetic_poisoning_signs: bool
+    pain_0_to_10: int = Field(ge=0, le=10, description="0 = none, 10 = the worst imaginable.")
+    pain_trend: Trend = Field(description="Pain now against the last answer.")
+    redness: bool = Field(description="The treated skin is red.")
+    redness_trend: Trend = Field(description="Redness now against the last answer.")
+    swelling: bool = Field(description="The treated skin is swollen.")
+    eye_swollen_shut: bool = Field(description="An eye cannot be opened for the swelling.")
+    blisters: bool = Field(description="There are blisters.")
+    grouped_sores: bool = Field(description="Small sores or blisters stand in a group, as with a cold sore.")
+    pus_or_yellow_crust: bool = Field(description="There is pus, or a yellow crust.")
+    fever_celsius: float | None = Field(ge=30, le=45, description="Body temperature; null = not measured.")
+    spreading_redness: bool = Field(description="The redness spreads beyond the treated skin.")
+    confusion: bool = Field(description="The patient is confused.")
+    open_areas: bool = Field(description="There are open areas.")
+    oozing: bool = Field(description="The skin oozes.")
+    crusts: bool = Field(description="There are crusts.")
+    flaking: bool = Field(description="The skin flakes.")
+    new_pigment_patches: bool = Field(description="There are new dark or light patches.")
+    firm_or_raised_lines: bool = Field(description="There are firm or raised lines.")
+    acne_like_spots: bool = Field(description="There are spots as with acne.")
+    itching_rash: bool = Field(description="There is an itching rash.")
+    missed_antiviral: bool = Field(description="A dose of the prescribed antiviral was missed; false where none was prescribed.")
+    breathing_trouble: bool = Field(description="Breathing is hard.")
+    face_or_tongue_swelling: bool = Field(description="Face or tongue swell.")
+    vision_loss_or_severe_eye_pain: bool = Field(description="Sight is lost or worse, or an eye hurts badly.")
+    seizure: bool = Field(description="There was a seizure.")
+    anaesthetic_poisoning_signs: bool = Field(
+        description="Tingling mouth, metallic taste, dizziness, ringing ears or drowsiness after the numbing cream."
+    )
     words: str | None = Field(default=None, max_length=2000, description="In the patient's own words; kept sealed.")
 
 
@@ -147,7 +151,7 @@ async def list_care_plans(call: Call, paging: Paging, patient_id: UUID | None = 
 
 
 @routes.query("GET", "/treatments/{treatment_id}/care-plan", name="getCarePlan", scope="aftercare:read", response=CarePlanView,
-              response_example=examples.PLAN)  # fmt: skip
+              response_example=examples.PLAN, as_recorded=AS_RECORDED)  # fmt: skip
 async def get_care_plan(call: Call, treatment_id: UUID) -> CarePlanView:
     """Read the care plan of a treatment."""
     async with call.reading() as conn:
@@ -159,7 +163,7 @@ async def get_care_plan(call: Call, treatment_id: UUID) -> CarePlanView:
 
 
 @routes.query("GET", "/treatments/{treatment_id}/check-ins", name="listCheckIns", scope="aftercare:read", response=Page[CheckInView],
-              response_example={"items": [examples.CHECK_IN], "next_cursor": None})  # fmt: skip
+              response_example={"items": [examples.CHECK_IN], "next_cursor": None}, as_recorded=AS_RECORDED)  # fmt: skip
 async def list_check_ins(call: Call, treatment_id: UUID, paging: Paging) -> Page[CheckInView]:
     """List the check-ins of a treatment by day."""
     async with call.reading() as conn:

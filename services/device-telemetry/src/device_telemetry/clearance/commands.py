@@ -24,6 +24,7 @@ class HearGrant:
     limits: Limits
     valid_from: date
     valid_until: date
+    granted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class HearAttestation:
     clinic_id: UUID
     on: date
     changes: bool
+    attested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,4 +113,13 @@ class CloseTreatment:
     delivered: bool
 
 
-ClearanceCommand = HearGrant | HearChange | HearCheckIn | HearAttestation | HearSameDayApproval | OpenTreatment | CloseTreatment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteDelivery:
+    """The treatment's first microbeam reached the skin; it may have been given up meanwhile."""
+
+    treatment_id: UUID
+
+
+ClearanceCommand = (
+    HearGrant | HearChange | HearCheckIn | HearAttestation | HearSameDayApproval | OpenTreatment | CloseTreatment | NoteDelivery
+)

@@ -14,6 +14,7 @@ from device_telemetry.clearance.commands import (
     HearCheckIn,
     HearGrant,
     HearSameDayApproval,
+    NoteDelivery,
     OpenTreatment,
 )
 from device_telemetry.clearance.events import (
@@ -23,6 +24,7 @@ from device_telemetry.clearance.events import (
     ClearanceEvent,
     ExpiryHeard,
     GrantHeard,
+    LateDeliveryHeard,
     ReinstatementHeard,
     RevocationHeard,
     SameDayApprovalHeard,
@@ -54,6 +56,8 @@ def decide(command: ClearanceCommand, state: Clearance) -> Sequence[ClearanceEve
             return _open(command, state)
         case CloseTreatment():
             return _close(command, state)
+        case NoteDelivery():
+            return _note_delivery(command, state)
     assert_never(command)
 
 
@@ -98,6 +102,19 @@ def _close(command: CloseTreatment, state: Clearance) -> Sequence[ClearanceEvent
         visit_id=ids.visit_id, clinic_id=ids.clinic_id, delivered=command.delivered,
     )  # fmt: skip
     return [over]
+
+
+def _note_delivery(command: NoteDelivery, state: Clearance) -> Sequence[ClearanceEvent]:
+    """Why: the usual way a visit counts as treated once its treatment is over; one that was given up is over already."""
+    bound = state.bound.get(command.treatment_id)
+    if bound is None or state.open_treatment == command.treatment_id or state.visit(bound.binding.ids.visit_id).treated:
+        return []
+    ids = bound.binding.ids
+    late = LateDeliveryHeard(
+        clearance_id=ids.clearance_id, patient_id=ids.patient_id, treatment_id=state.open_treatment,
+        delivered_by=ids.treatment_id, visit_id=ids.visit_id, clinic_id=ids.clinic_id,
+    )  # fmt: skip
+    return [late]
 
 
 def guards(event: ClearanceEvent) -> Sequence[Guard]:

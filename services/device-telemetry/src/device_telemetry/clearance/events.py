@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from device_telemetry.binding import Binding, Limits
@@ -10,7 +11,7 @@ from erbium_kernel.event import EventTable, Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantHeard:
-    """Screening has cleared the patient: modality, zones, limits, and the local dates it holds on (both included)."""
+    """Screening has cleared the patient: modality, zones, limits, the local dates it holds on (both included), the doctor's opaque id."""
 
     clearance_id: UUID
     patient_id: UUID
@@ -20,6 +21,7 @@ class GrantHeard:
     limits: Limits
     valid_from: date
     valid_until: date
+    granted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ class CheckInHeard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestationHeard:
-    """Somebody asked on the day whether anything had changed."""
+    """Somebody asked on the day whether anything had changed; `attested_by` is an opaque id."""
 
     clearance_id: UUID
     patient_id: UUID
@@ -82,6 +84,7 @@ class AttestationHeard:
     clinic_id: UUID
     on: date
     changes: bool
+    attested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,22 +122,41 @@ class TreatmentOver:
     delivered: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateDeliveryHeard:
+    """A treatment that had been given up has delivered after all. `treatment_id` is another one that is open now: it is stopped."""
+
+    clearance_id: UUID
+    patient_id: UUID
+    treatment_id: UUID | None
+    delivered_by: UUID
+    visit_id: UUID
+    clinic_id: UUID
+
+
 ClearanceEvent = (
     GrantHeard | SuspensionHeard | ReinstatementHeard | RevocationHeard | ExpiryHeard
-    | CheckInHeard | AttestationHeard | SameDayApprovalHeard | TreatmentBound | TreatmentOver
+    | CheckInHeard | AttestationHeard | SameDayApprovalHeard | TreatmentBound | TreatmentOver | LateDeliveryHeard
 )  # fmt: skip
+
+
+def _without_a_name(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 did not say who."""
+    return data
+
 
 EVENTS = EventTable(
     {
-        "clearance-grant-heard": Stored(record=GrantHeard),
+        "clearance-grant-heard": Stored(record=GrantHeard, version=2, upcasts={1: _without_a_name}),
         "clearance-suspension-heard": Stored(record=SuspensionHeard),
         "clearance-reinstatement-heard": Stored(record=ReinstatementHeard),
         "clearance-revocation-heard": Stored(record=RevocationHeard),
         "clearance-expiry-heard": Stored(record=ExpiryHeard),
         "visit-check-in-heard": Stored(record=CheckInHeard),
-        "visit-attestation-heard": Stored(record=AttestationHeard),
+        "visit-attestation-heard": Stored(record=AttestationHeard, version=2, upcasts={1: _without_a_name}),
         "visit-same-day-approval-heard": Stored(record=SameDayApprovalHeard),
         "treatment-bound": Stored(record=TreatmentBound),
         "treatment-over": Stored(record=TreatmentOver),
+        "late-delivery-heard": Stored(record=LateDeliveryHeard),
     }
 )

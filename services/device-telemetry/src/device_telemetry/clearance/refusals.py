@@ -4,7 +4,7 @@ from erbium_kernel.errors import Rejected
 
 
 class ClearanceUnheard(Rejected):
-    """No grant of this clearance has been heard from screening."""
+    """Screening has not told of a granted clearance with this id."""
 
     slug = "telemetry.clearance-unheard"
     do = "Check the id; if the clearance was granted just now, try again in a moment under a new Idempotency-Key."
@@ -81,7 +81,7 @@ class TreatmentAlreadyOpen(Rejected):
 
 
 class TreatmentIdTaken(Rejected):
-    """A treatment of this id was bound otherwise."""
+    """Another treatment was opened under this id."""
 
     slug = "telemetry.treatment-id-taken"
     do = "Use a new treatment id."

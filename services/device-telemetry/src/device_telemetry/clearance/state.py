@@ -12,6 +12,7 @@ from device_telemetry.clearance.events import (
     ClearanceEvent,
     ExpiryHeard,
     GrantHeard,
+    LateDeliveryHeard,
     ReinstatementHeard,
     RevocationHeard,
     SameDayApprovalHeard,
@@ -88,6 +89,8 @@ def evolve(state: Clearance, event: ClearanceEvent) -> Clearance:
             return replace(state, bound={**state.bound, treatment_id: event}, open_treatment=treatment_id)
         case TreatmentOver():
             return _over(state, event)
+        case LateDeliveryHeard():
+            return _visit(state, event.visit_id, replace(state.visit(event.visit_id), treated=True))
     assert_never(event)
 
 

@@ -25,10 +25,10 @@ class DeviceUnknown(NotFound):
 
 
 class ModelUnknown(Rejected):
-    """The rules know no laser model of this name."""
+    """This installation knows no laser model of this name."""
 
     slug = "telemetry.model-unknown"
-    do = "Use a model named in rules/device_models.toml, or have the model entered there."
+    do = "Use the name of a model that is known, or ask the people who run Erbium to add the model."
 
 
 class DeviceIdTaken(Rejected):
@@ -56,7 +56,7 @@ class FaultUnknown(Rejected):
     """The fault table has no such code."""
 
     slug = "telemetry.fault-unknown"
-    do = "Use a code of rules/faults.toml."
+    do = "Use a code of the fault table, F101 to F802."
 
 
 def decide(command: DeviceCommand, state: Device) -> Sequence[DeviceEvent]:

@@ -1,9 +1,9 @@
 """Batches of one chain, as they come off the topic, turned into what is written: new rows, ranges, sums, recordings, findings. Pure.
 
-Promise: whatever the order and however often batches come, the ranges and the sums are the same in the end.
+Promise: whatever the order and however often batches come, ranges and sums are the same in the end.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from device_telemetry.binding import Binding
 from device_telemetry.frames import guard, ranges, totals
-from device_telemetry.frames.codec import Batch, Frame, Header, Receipt, usable
+from device_telemetry.frames.codec import Batch, Frame, Receipt, usable
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.ranges import Ranges
 from device_telemetry.frames.totals import CellKey, Sum
@@ -36,6 +36,19 @@ class Boot(NamedTuple):
     boot_id: UUID
 
 
+class BootSoFar(NamedTuple):
+    """What has been received in one boot. `newest_ms`: the latest of its frames by the laser's own milliseconds; None = not known."""
+
+    received: Ranges = ()
+    newest_ms: int | None = None
+
+    def and_then(self, fresh: Sequence[Frame]) -> "BootSoFar":
+        """With these frames too. Why unknown stays unknown: a number judged by half of what came would accuse the other half."""
+        received = ranges.merged(self.received, ranges.of(frame.seq for frame in fresh))
+        known = self.newest_ms is not None or not self.received
+        return BootSoFar(received, greatest(self.newest_ms, max((frame.device_ms for frame in fresh), default=None)) if known else None)
+
+
 class FreshFrame(NamedTuple):
     """A frame that was not there before."""
 
@@ -45,7 +58,7 @@ class FreshFrame(NamedTuple):
 
 @dataclass(slots=True)
 class Part:
-    """What one treatment gained in one boot. Units: domain time, UTC."""
+    """What one treatment gained in one boot. Units: domain time, UTC. `duplicates`: frames that came once more."""
 
     device_id: UUID
     first_seq: int
@@ -53,6 +66,16 @@ class Part:
     highest_seq: int
     last_received_at: datetime | None = None  # of frames that were new
     first_delivered_at: datetime | None = None
+    duplicates: int = 0
+
+    def add(self, more: "Part") -> None:
+        """Both together, in place, whichever came first."""
+        self.first_seq = min(self.first_seq, more.first_seq)
+        self.last_seq = greatest(self.last_seq, more.last_seq)
+        self.highest_seq = max(self.highest_seq, more.highest_seq)
+        self.last_received_at = greatest(self.last_received_at, more.last_received_at)
+        self.first_delivered_at = least(self.first_delivered_at, more.first_delivered_at)
+        self.duplicates += more.duplicates
 
 
 @dataclass(slots=True)
@@ -69,16 +92,16 @@ class Absorbed:
     """What is to be written, and what was dropped."""
 
     fresh: list[FreshFrame] = field(default_factory=list)
-    received: dict[Boot, Ranges] = field(default_factory=dict)
+    boots: dict[Boot, BootSoFar] = field(default_factory=dict)
     parts: dict[tuple[UUID, UUID], Part] = field(default_factory=dict)  # (treatment, boot)
     gains: dict[UUID, Gain] = field(default_factory=dict)
     duplicates: int = 0
     rejected: int = 0
 
 
-def absorbed(before: Mapping[Boot, Ranges], arrivals: Iterable[Arrival]) -> Absorbed:
-    """`before`: the ranges already received of every boot that these arrivals speak of."""
-    result = Absorbed(received=dict(before))
+def absorbed(before: Mapping[Boot, BootSoFar], arrivals: Iterable[Arrival]) -> Absorbed:
+    """`before`: what has been received of every boot that these arrivals speak of."""
+    result = Absorbed(boots=dict(before))
     for arrival in arrivals:
         _absorb(result, arrival)
     return result
@@ -88,36 +111,44 @@ def _absorb(result: Absorbed, arrival: Arrival) -> None:
     header = arrival.batch.header
     boot = Boot(header.device_id, header.boot_id)
     kept, refused = usable(arrival.batch)
-    known = result.received.get(boot, ())
-    fresh = list({frame.seq: frame for frame in reversed(kept) if not ranges.holds(known, frame.seq)}.values())
+    known = result.boots.get(boot, BootSoFar())
+    fresh = list({frame.seq: frame for frame in reversed(kept) if not ranges.holds(known.received, frame.seq)}.values())
     fresh.sort(key=lambda frame: frame.seq)
-    result.received[boot] = ranges.merged(known, ranges.of(frame.seq for frame in fresh))
+    result.boots[boot] = known.and_then(fresh)
     result.fresh.extend(FreshFrame(arrival, frame) for frame in fresh)
     result.rejected += len(refused)
     result.duplicates += len(kept) - len(fresh)
-    _note_part(result, arrival, fresh)
+    _note_part(result, arrival, fresh, len(kept) - len(fresh))
     _note_gain(result, arrival, fresh)
+    result.gains[header.treatment_id].findings.extend(guard.reused(known.received, known.newest_ms, header.boot_id, kept))
 
 
-def _note_part(result: Absorbed, arrival: Arrival, fresh: list[Frame]) -> None:
+def _note_part(result: Absorbed, arrival: Arrival, fresh: list[Frame], duplicates: int) -> None:
     header = arrival.batch.header
-    key = (header.treatment_id, header.boot_id)
-    part = result.parts.setdefault(key, Part(header.device_id, header.first_seq, header.last_seq, header.first_seq - 1))
-    part.first_seq = min(part.first_seq, header.first_seq)
-    part.last_seq = greatest(part.last_seq, header.last_seq)
+    part = Part(header.device_id, header.first_seq, header.last_seq, header.first_seq - 1, duplicates=duplicates)
     if fresh:
-        part.highest_seq = max(part.highest_seq, fresh[-1].seq)
-        part.last_received_at = greatest(part.last_received_at, arrival.receipt.received_at)
-        part.first_delivered_at = least(part.first_delivered_at, _first_delivery(header, arrival.receipt, fresh))
+        part.highest_seq = fresh[-1].seq
+        part.last_received_at = arrival.receipt.received_at
+        part.first_delivered_at = _first_delivery(arrival, fresh)
+    key = (header.treatment_id, header.boot_id)
+    if key in result.parts:
+        result.parts[key].add(part)
+    else:
+        result.parts[key] = part
 
 
-def _first_delivery(header: Header, receipt: Receipt, frames: list[Frame]) -> datetime | None:
-    """When the first microbeam of these frames fell, by the laser's own count of milliseconds; else when they came."""
+def _first_delivery(arrival: Arrival, frames: list[Frame]) -> datetime | None:
+    """When the first microbeam of these frames fell, by the laser's own count of milliseconds; else when they came.
+
+    Why within bounds: the count is the laser's, it may wrap or be nonsense, and nothing fell before the opening.
+    """
     first = min((frame.device_ms for frame in frames if frame.mtz_count), default=None)
     if first is None:
         return None
-    ago_ms = max(0, header.sent_device_ms - first) if header.sent_device_ms is not None else 0
-    return receipt.received_at - timedelta(milliseconds=ago_ms)
+    received_at, sent = arrival.receipt.received_at, arrival.batch.header.sent_device_ms
+    open_for_ms = (received_at - arrival.binding.bound_at) // timedelta(milliseconds=1)
+    ago_ms = min(sent - first if sent is not None else 0, open_for_ms)
+    return received_at - timedelta(milliseconds=max(0, ago_ms))
 
 
 def _note_gain(result: Absorbed, arrival: Arrival, fresh: list[Frame]) -> None:

@@ -33,14 +33,14 @@ class Acknowledged:
         known = self._boots.get(boot)
         return known.have if known else ()
 
-    def add(self, boot: Boot, have: Ranges, at: datetime, seq: int) -> None:
-        """All that is known of this boot now, after a batch that holds this number. Units: `at` machine time."""
+    def add(self, boot: Boot, have: Ranges, at: datetime, seq: int | None) -> None:
+        """These numbers too, after a batch in which this number counts (None: none does). Units: `at` machine time."""
         known = self._boots.pop(boot, None) or _Known()
         while len(self._boots) >= BOOTS_REMEMBERED_MAX:
             self._boots.pop(next(iter(self._boots)))
         self._boots[boot] = known
-        known.have = have
-        if len(known.waiting) < BATCHES_WAITING_MAX:
+        known.have = ranges.merged(known.have, have)  # another batch may have been acknowledged since `have` was looked up
+        if seq is not None and len(known.waiting) < BATCHES_WAITING_MAX:
             known.waiting.append((at, seq))
 
     def behind_seconds(self, boot: Boot, stored: Ranges, now: datetime) -> float:

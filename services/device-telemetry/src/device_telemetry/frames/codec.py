@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from device_telemetry.binding import Binding
 from device_telemetry.rules import Zone
 
 FRAMES_MAX = 5_000  # per batch
@@ -43,6 +44,10 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     sent_device_ms: Annotated[int, Meta(ge=0, le=DEVICE_MS_MAX)] | None = None
     grid_cell_mm: Annotated[float, Meta(gt=0, le=100)]
 
+    def fits(self, binding: Binding) -> bool:
+        """Whether the treatment was opened on this laser and with this grid: on another one, cells would be of another size."""
+        return (self.device_id, self.grid_cell_mm) == (binding.ids.device_id, binding.grid_cell_mm)
+
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
     """100 ms of a scanner, one stamp, or one scan pattern. Units: `device_ms` since boot, energies per MTZ."""
@@ -66,8 +71,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     v: Literal[1]
     chain_id: UUID
-    received_at: datetime
-    stored_at: datetime
+    received_at: Annotated[datetime, Meta(tz=True)]
+    stored_at: Annotated[datetime, Meta(tz=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from device_telemetry.binding import Binding
@@ -23,12 +24,14 @@ from device_telemetry.treatment.commands import (
 from device_telemetry.treatment.events import FinalSeq
 from device_telemetry.treatment.state import Ended, GivenUp, Known, Opened, Running, Settled
 
+BOOTS_MAX: Final = 100  # power-ons that are looked at in one treatment
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """One treatment in one boot of its laser. `received`: all numbers of that boot; those outside the treatment do not count here.
 
-    Units: times UTC, domain time; `last_seq` None = the laser has not said where the treatment ended.
+    Units: times UTC, domain time; `last_seq` None = the laser has not said where the treatment ended; `duplicates` frames.
     """
 
     boot_id: UUID
@@ -38,6 +41,7 @@ class Recording:
     last_received_at: datetime | None
     first_delivered_at: datetime | None
     received: Ranges
+    duplicates: int = 0
 
     def gaps(self, final: int | None) -> Ranges:
         """What is missing up to the last number known of. Frames beyond the announced end count too: they were delivered."""
@@ -71,15 +75,20 @@ def gaps_by_boot(recordings: Sequence[Recording], finals: Sequence[FinalSeq]) ->
 
 
 def delivered(kept: Kept, binding: Binding, finals: Sequence[FinalSeq], usual_areas_cm2: Mapping[str, float]) -> Delivered:
-    """What the stored frames say now. Whole: the last number of every boot is known, and nothing up to it is missing."""
+    """What the stored frames say now. Whole: the last number of every boot is known, and nothing up to it is missing.
+
+    With so many boots that some may not have been looked at, nothing is whole.
+    """
     gaps = gaps_by_boot(kept.recordings, finals)
     ended = {final.boot_id for final in finals} | {one.boot_id for one in kept.recordings if one.last_seq is not None}
-    whole = bool(kept.recordings) and not gaps and all(one.boot_id in ended for one in kept.recordings)
+    known = all(one.boot_id in ended for one in kept.recordings)
+    whole = 0 < len(kept.recordings) < BOOTS_MAX and not gaps and known
     return Delivered(
         totals=totals.told(kept.zones, binding, usual_areas_cm2),
         gaps_open=len(gaps),
         missing_frames=ranges.count(gap for _, gap in gaps),
         whole=whole,
+        first_at=_first_delivery(kept),
     )
 
 

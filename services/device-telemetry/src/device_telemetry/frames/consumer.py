@@ -1,6 +1,6 @@
-"""From the raw topic into PostgreSQL: frames, ranges, sums and the place on the topic in one transaction, so each frame counts once.
+"""From the raw topic into the store of frames: each frame counts once, and what cannot be read is kept as it came.
 
-What cannot be read (only a gateway that writes to the topic itself could send it) is kept as it came in the kernel's table `unreadable`.
+Only a gateway that writes to the topic itself could send what cannot be read.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +10,10 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, absorbed
+from device_telemetry.frames.absorbing import Absorbed, Arrival
 from device_telemetry.frames.codec import Batch, BatchRefused, Receipt, read_record
-from device_telemetry.projections import storing_frames
+from device_telemetry.frames.store import FrameStore, Piece
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.state import Treatment, Unopened
 from erbium_kernel.errors import LostLease, Unavailable, Undecodable
@@ -33,7 +30,7 @@ POLL_RECORDS_MAX: Final = 60
 POLL_WAIT_SECONDS: Final = 0.2
 TRANSACTION_FRAMES_MAX: Final = 20_000
 TRANSACTION_RECORDS_MAX: Final = 20
-CAUGHT_UP_SECONDS: Final = 5.0  # how often it is noted that nothing waits (machine time)
+LOOK_SECONDS: Final = 5.0  # how often it is looked how much is on the topic (machine time)
 WHAT_TO_DO: Final = "No frames are stored until an operator decides (deploy/runbooks/kafka-positions.md)."
 
 log = structlog.get_logger(__name__)
@@ -52,37 +49,43 @@ class FramesConsumer:
     def __init__(
         self,
         runtime: Runtime,
-        engine: AsyncEngine,
+        store: FrameStore,
         inlet: Inlet,
         stored: Noted,
         *,
         topic: str = FRAMES_TOPIC,
         wait_seconds: float = POLL_WAIT_SECONDS,
     ) -> None:
-        """`engine` connects as the role `frames`; `stored()` is told after each transaction."""
-        self._runtime, self._engine, self._inlet, self._stored = runtime, engine, inlet, stored
+        """`stored()` is told after each transaction."""
+        self._runtime, self._store, self._inlet, self._stored = runtime, store, inlet, stored
         self._topic, self._wait_seconds = topic, wait_seconds
         self._at: dict[int, int] = {}
         self._astray: set[int] = set()
-        self._noted_at: datetime | None = None
-        self._partitions_of: date | None = None
+        self._looked_at: datetime | None = None
+        self._ends: dict[int, tuple[datetime, int]] = {}  # how much was on a partition at a time, until so much is stored
+        self._prepared_on: date | None = None
 
     async def step(self) -> Progress:
         """Stores one bounded piece. Raises: StuckConsumer (the process should end)."""
         try:
-            await self._ensure_partitions()
+            await self._prepare()
             await self._place()
             records = await self._polled()
-            return await self._store(records) if records else await self._note_caught_up()
+            if records:
+                await self._keep(records)
+            await self._look()
         except Unavailable as error:
             return blocked(str(error))
         except (OffsetGone, OtherCluster) as error:
             return blocked(f"{error}. {WHAT_TO_DO}", operator=True)
-        except (DBAPIError, PoolTimeout, OSError) as error:
-            self._astray.update(self._at)
-            if isinstance(error, DBAPIError) and not _is_away(error):
-                raise
-            return blocked(f"database: {type(error).__name__}")
+        return WORKED if records else IDLE
+
+    async def _prepare(self) -> None:
+        """Once a day."""
+        today = self._runtime.clock.machine().date()
+        if self._prepared_on != today:
+            self._prepared_on = today
+            await self._store.prepare()
 
     # --- where to read on from
 
@@ -98,9 +101,9 @@ class FramesConsumer:
         for n in sorted(assigned | self._astray):
             if (self._topic, n) not in ends:
                 self._at.pop(n, None)  # another member has it now
+                self._ends.pop(n, None)
                 continue
-            async with self._engine.begin() as conn:
-                at = await storing_frames.position(conn, self._topic, n)
+            at = await self._store.position(self._topic, n)
             if at > ends[self._topic, n]:
                 raise OffsetGone(self._topic, n, at)
             await self._inlet.seek(self._topic, n, at)
@@ -117,62 +120,45 @@ class FramesConsumer:
             if not sound:
                 self._astray.update(self._at)
 
-    async def _note_caught_up(self) -> Progress:
-        """Why: silence of a laser may only be concluded when nothing of it waits here."""
+    async def _look(self) -> None:
+        """Why: silence of a laser may only be concluded when nothing of it waits here; under load the topic is never empty."""
         now = self._runtime.clock.machine()
-        if self._at and (self._noted_at is None or (now - self._noted_at).total_seconds() >= CAUGHT_UP_SECONDS):
-            ends = await self._inlet.end_offsets()
-            done = [n for n, at in self._at.items() if ends.get((self._topic, n), -1) == at]
-            async with self._engine.begin() as conn:
-                await storing_frames.caught_up(conn, self._topic, done, now)
-            self._noted_at = now
-        return IDLE
-
-    async def _ensure_partitions(self) -> None:
-        """Once a day. Frames of a day without a partition go into the default one, so trouble here stops nothing."""
-        today = self._runtime.clock.machine().date()
-        if self._partitions_of == today:
-            return
-        self._partitions_of = today
-        try:
-            async with self._engine.begin() as conn:
-                await storing_frames.ensure_partitions(conn)
-        except DBAPIError as error:
-            log.warning("no new partitions for frames", reason=reason_of(error))
+        if self._at and (self._looked_at is None or abs((now - self._looked_at).total_seconds()) >= LOOK_SECONDS):
+            self._looked_at = now
+            for (_, n), end in (await self._inlet.end_offsets()).items():
+                self._ends.setdefault(n, (now, end))
+        done = {n: at for n, (at, end) in self._ends.items() if self._at.get(n, -1) >= end and n not in self._astray}
+        for at in sorted(set(done.values())):
+            await self._store.caught_up(self._topic, [n for n in sorted(done) if done[n] == at], at)
+        for n in done:
+            del self._ends[n]
 
     # --- storing
 
-    async def _store(self, records: Sequence[Received]) -> Progress:
-        parts = {
-            n: list(part) for n, part in groupby(sorted(records, key=lambda one: (one.partition, one.offset)), lambda one: one.partition)
-        }
+    async def _keep(self, records: Sequence[Received]) -> None:
+        ordered = sorted(records, key=lambda one: (one.partition, one.offset))
+        parts = {n: list(part) for n, part in groupby(ordered, lambda one: one.partition)}
         self._astray.update(parts)  # until each is committed: after a crash, an error, a cancellation they are read again
         for n, part in parts.items():
             try:
                 for piece in pieces(part):
-                    await self._store_piece(n, piece)
+                    await self._keep_piece(n, piece)
             except LostLease:
                 continue  # another member was faster
             self._astray.discard(n)
         await self._inlet.hint({(self._topic, n): at for n, at in self._at.items()})
-        return WORKED
 
-    async def _store_piece(self, n: int, piece: Sequence[Opened]) -> None:
+    async def _keep_piece(self, n: int, read: Sequence[Opened]) -> None:
         expected = self._at.get(n, 0)
-        fresh = [one for one in piece if one[0].offset >= expected]
+        fresh = [one for one in read if one[0].offset >= expected]
         if not fresh:
             return
         arrivals, aside = await self._sorted_out(fresh)
-        last = fresh[-1][0].offset + 1
-        async with self._engine.begin() as conn:
-            if await storing_frames.position(conn, self._topic, n) != expected:
-                raise LostLease
-            for record in aside:
-                await storing_frames.set_aside(conn, record, UNREADABLE)
-            counted = [await _write(conn, chain_id, list(group)) for chain_id, group in groupby(arrivals, lambda one: one.receipt.chain_id)]
-            await storing_frames.move_position(conn, self._topic, n, last)
-        self._at[n] = last
-        _count(counted, len(aside))
+        after = fresh[-1][0].offset + 1
+        piece = Piece(topic=self._topic, partition=n, expected=expected, next=after, arrivals=arrivals, aside=aside, reason=UNREADABLE)
+        found = await self._store.keep(piece)
+        self._at[n] = after
+        _count(found, len(aside))
         self._stored()
 
     async def _sorted_out(self, piece: Sequence[Opened]) -> tuple[list[Arrival], list[Received]]:
@@ -193,7 +179,7 @@ class FramesConsumer:
         if key not in known:
             known[key] = await self._treatment(*key)
         state = known[key]
-        if isinstance(state, Unopened) or state.binding.ids.device_id != batch.header.device_id:
+        if isinstance(state, Unopened) or not batch.header.fits(state.binding):
             return None
         return Arrival(receipt, batch, state.binding, state.watch.closed)
 
@@ -206,22 +192,14 @@ class FramesConsumer:
             return Unopened()
 
 
-def _count(counted: Sequence[Absorbed], aside: int) -> None:
-    for one in counted:
+def _count(found: Sequence[Absorbed], aside: int) -> None:
+    for one in found:
         metrics.frames("stored", len(one.fresh))
         metrics.frames("duplicate", one.duplicates)
         metrics.frames("rejected", one.rejected)
     if aside:
         metrics.frames("unreadable", aside)
         log.error("frames set aside", count=aside)
-
-
-async def _write(conn: AsyncConnection, chain_id: UUID, arrivals: Sequence[Arrival]) -> Absorbed:
-    await storing_frames.set_chain(conn, chain_id)
-    boots = list(dict.fromkeys(Boot(one.batch.header.device_id, one.batch.header.boot_id) for one in arrivals))
-    found = absorbed(await storing_frames.load_ranges(conn, boots), arrivals)
-    await storing_frames.write(conn, chain_id, found)
-    return found
 
 
 def pieces(records: Sequence[Received]) -> Iterator[list[Opened]]:
@@ -245,12 +223,3 @@ def _read(record: Received) -> tuple[Receipt, Batch] | None:
         return read_record(record.value or b"")
     except BatchRefused:
         return None
-
-
-AWAY: Final = ("08", "53", "57P", "40", "55P03", "25P03")  # SQLSTATE: connection, resources, shutdown, lost races, locks, timeouts
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """Not our bug: it is tried again."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or not state or str(state).startswith(AWAY)

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from device_telemetry.binding import Binding, ZonePlan
 from device_telemetry.dose import coverage_percent, whole_percent
+from device_telemetry.frames import ranges
 from device_telemetry.frames.codec import Frame
+from device_telemetry.frames.ranges import Ranges
 from device_telemetry.frames.totals import CellKey, Sum
 from device_telemetry.treatment.events import Breach, HoldCause, ZoneClosed
 
@@ -70,6 +72,19 @@ def _wider(breach: Breach | None, seen: _Seen, boot_id: UUID) -> Breach:
         zone=seen.zone, measured=max(breach.measured, seen.measured), limit=seen.limit, boot_id=boot_id,
         seq_first=min(breach.seq_first, seen.seq), seq_last=max(breach.seq_last, seen.seq),
     )  # fmt: skip
+
+
+def reused(received: Ranges, newest_ms: int | None, boot_id: UUID, frames: Iterable[Frame]) -> list[Finding]:
+    """Numbers that were received before under which the laser now tells of something later: its counter began again in the same boot.
+
+    Why a stop: such frames pass for duplicates, so what they deliver is in no total. A true duplicate is never later than all that came.
+    """
+    worst: dict[str, Breach] = {}
+    for frame in frames:
+        if newest_ms is not None and frame.device_ms > newest_ms and ranges.holds(received, frame.seq):
+            seen = _Seen("numbers_reused", frame.zone, frame.device_ms, newest_ms, frame.seq)
+            worst[frame.zone] = _wider(worst.get(frame.zone), seen, boot_id)
+    return [Finding("numbers_reused", breach) for breach in worst.values()]
 
 
 def from_totals(binding: Binding, zones: Mapping[str, Sum], fullest_cells: Mapping[CellKey, Sum], at: Place) -> list[Finding]:

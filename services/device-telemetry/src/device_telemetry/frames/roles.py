@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from device_telemetry.frames.consumer import FRAMES_TOPIC, GROUP, FramesConsumer
 from device_telemetry.frames.settling import LOOKING_AGAIN, SETTLING, LookingAgain, Settling
+from device_telemetry.frames.store import FrameStore
+from device_telemetry.projections.frame_store import PostgresFrameStore
 from device_telemetry.projections.stored_frames import open_gaps
 from device_telemetry.rulebook import RULES
+from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.driver import Role, Step
 from erbium_kernel.follow import Follower
-from erbium_kernel.migrating import sqlalchemy_url
 from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Lease
 from erbium_kernel.progress import IDLE, Progress
@@ -21,6 +24,7 @@ from erbium_kernel.topic.kafka import KafkaInlet
 
 CONNECTIONS_MAX: Final = 2  # of each role
 COUNT_SECONDS: Final = 10.0
+FRAMES_STORED: Final = frozenset({"frames"})  # news inside this process
 PARTITION_FETCH_BYTES_MAX: Final = 256 * 1024  # compressed, of each of 24 partitions; a larger record still comes, alone
 
 
@@ -46,10 +50,12 @@ def frames_role(running: Running) -> Role:
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Step | None]:
-        inlet = KafkaInlet(running.settings.kafka, GROUP, [FRAMES_TOPIC], partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX)
+        kafka, security = running.settings.kafka, running.settings.kafka_security
+        inlet = KafkaInlet(kafka, GROUP, [FRAMES_TOPIC], partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX, security=security)
         try:
             async with frames_engine(running) as engine:
-                yield FramesConsumer(running.runtime, engine, inlet, running.wake.signal).step
+                stored = partial(running.wake.signal, FRAMES_STORED)
+                yield FramesConsumer(running.runtime, PostgresFrameStore(engine), inlet, stored).step
         finally:
             await inlet.close()
 
@@ -58,17 +64,17 @@ def frames_role(running: Running) -> Role:
 
 def settling_role(running: Running) -> Role:
     """Tells treatments what their frames have come to; one worker at a time."""
-    return _leased(running, SETTLING, lambda engine, _: Settling(running.runtime, engine, RULES).step)
+    return _leased(running, SETTLING, lambda store, _: Settling(running.runtime, store, RULES).step, FRAMES_STORED)
 
 
 def looking_again_role(running: Running) -> Role:
     """Looks at a treatment again when time or its operator says so; one worker at a time."""
 
-    def made(engine: AsyncEngine, lease: Lease) -> Step:
-        effect = LookingAgain(Settling(running.runtime, engine, RULES))
+    def made(store: FrameStore, lease: Lease) -> Step:
+        effect = LookingAgain(Settling(running.runtime, store, RULES))
         return Follower(effect, lease, running.runtime.clock).step
 
-    return _leased(running, LOOKING_AGAIN, made)
+    return _leased(running, LOOKING_AGAIN, made, LookingAgain.hears)
 
 
 def gaps_role(running: Running) -> Role:
@@ -87,7 +93,7 @@ def gaps_role(running: Running) -> Role:
     return Role(name="frame-gaps", opened=opened, poll_seconds=COUNT_SECONDS, woken=False)
 
 
-def _leased(running: Running, name: str, made: Callable[[AsyncEngine, Lease], Step]) -> Role:
+def _leased(running: Running, name: str, made: Callable[[FrameStore, Lease], Step], hears: frozenset[str]) -> Role:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Step | None]:
         async with running.runtime.store.lease(name) as lease:
@@ -95,6 +101,6 @@ def _leased(running: Running, name: str, made: Callable[[AsyncEngine, Lease], St
                 yield None
                 return
             async with frames_engine(running) as engine:
-                yield made(engine, lease)
+                yield made(PostgresFrameStore(engine), lease)
 
-    return Role(name=name, opened=opened)
+    return Role(name=name, opened=opened, hears=hears)

@@ -30,7 +30,7 @@ class FramesTopic:
     async def send(self, chain_id: UUID, device_id: UUID, record: bytes) -> None:
         """The key is chain and laser, so one laser's batches stay in order. Raises: Unavailable."""
         if self._outlet is None:
-            self._outlet = KafkaOutlet(_kafka(), compression="zstd")
+            self._outlet = KafkaOutlet(_kafka(), compression="zstd", security=Settings().kafka_security)
         await self._outlet.publish(self._topic, [Outgoing(key=f"{chain_id}/{device_id}".encode(), value=record, headers=CONTENT_TYPE)])
 
 

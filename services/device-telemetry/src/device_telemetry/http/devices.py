@@ -19,6 +19,7 @@ from device_telemetry.device.state import Device, Registered
 from device_telemetry.projections.devices import list_devices
 from device_telemetry.rulebook import RULES
 from erbium_kernel.http import Body, Call, Opener, Page, Paging, Routes, View
+from erbium_kernel.looking_back import AsRecorded
 
 routes = Routes(tag="devices")
 
@@ -28,30 +29,33 @@ EXAMPLE: dict[str, Any] = {
     "device_id": DEVICE_ID, "serial": "EF-2026-0042", "model": "ef-1550", "modalities": ["nafl_1550"],
     "clinic_id": CLINIC_ID, "locked_out": None, "grid_cell_mm": 10.0,
 }  # fmt: skip
-UNCLAIMED = EXAMPLE | {"clinic_id": None}
+UNCLAIMED = EXAMPLE | {"clinic_id": None, "version": 1}
+CLAIMED = EXAMPLE | {"version": 2}
 
 Serial = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./_-]*$")]
 
 
 class RegisterDeviceBody(Body):
-    """`model`: a name in the table of laser models; it says what the laser can do and how its energy turns into lesions."""
+    """A laser to register."""
 
-    device_id: UUID | None = None
-    serial: Serial
-    model: Annotated[str, Field(min_length=1, max_length=60)]
+    device_id: Annotated[UUID | None, Field(description="Chosen by the caller, or made here.")] = None
+    serial: Annotated[Serial, Field(description="As on its plate; the case of letters does not count.")]
+    model: Annotated[
+        str, Field(min_length=1, max_length=60, description="Of the table of models, which says what it can do: `ef-1550`, say.")
+    ]
 
 
 class ClaimDeviceBody(Body):
     """Which clinic takes it into use."""
 
-    clinic_id: UUID
+    clinic_id: Annotated[UUID, Field(description="The clinic where it stands from now on.")]
 
 
 class ReportFaultBody(Body):
-    """A code of the fault table, F101 to F802. `fault_id` tells one occurrence from the next."""
+    """One occurrence of a fault."""
 
-    fault_id: UUID | None = None
-    code: Annotated[str, Field(pattern=r"^F[0-9]{3}$")]
+    fault_id: Annotated[UUID | None, Field(description="Tells one occurrence from the next; made here if absent.")] = None
+    code: Annotated[str, Field(pattern=r"^F[0-9]{3}$", description="Of the fault table, F101 to F802.")]
 
 
 class DeviceView(View):
@@ -64,6 +68,12 @@ class DeviceView(View):
     clinic_id: UUID | None
     locked_out: str | None
     grid_cell_mm: float | None = None
+
+
+class VersionedDeviceView(DeviceView):
+    """A laser, and its version for If-Match."""
+
+    version: int
 
 
 def device_view(state: Device, device_id: UUID, _: Opener) -> DeviceView:
@@ -82,7 +92,7 @@ def device_view(state: Device, device_id: UUID, _: Opener) -> DeviceView:
     scope="fleet:operate",
     request_example={"device_id": DEVICE_ID, "serial": "EF-2026-0042", "model": "ef-1550"},
     response_example=UNCLAIMED,
-    response=DeviceView,
+    response=VersionedDeviceView,
     refusals=(ModelUnknown, DeviceIdTaken, SerialTaken),
 )
 async def register_device(call: Call, body: RegisterDeviceBody) -> DeviceView:
@@ -103,8 +113,8 @@ async def register_device(call: Call, body: RegisterDeviceBody) -> DeviceView:
     scope="fleet:operate",
     status=200,
     request_example={"clinic_id": CLINIC_ID},
-    response_example=EXAMPLE,
-    response=DeviceView,
+    response_example=CLAIMED,
+    response=VersionedDeviceView,
     refusals=(DeviceClaimedElsewhere,),
     changes=True,
 )
@@ -120,8 +130,8 @@ async def claim_device(call: Call, device_id: UUID, body: ClaimDeviceBody) -> De
     name="reportDeviceFault",
     scope="fleet:operate",
     request_example={"code": "F204"},
-    response_example=EXAMPLE,
-    response=DeviceView,
+    response_example=CLAIMED,
+    response=VersionedDeviceView,
     refusals=(FaultUnknown,),
 )
 async def report_fault(call: Call, device_id: UUID, body: ReportFaultBody) -> DeviceView:
@@ -137,21 +147,15 @@ async def report_fault(call: Call, device_id: UUID, body: ReportFaultBody) -> De
     "POST",
     "/devices/{device_id}/release",
     name="releaseDevice",
-    scope="fleet:operate",
+    scope="fleet:release",
     status=200,
-    response_example=EXAMPLE,
-    response=DeviceView,
+    response_example=CLAIMED,
+    response=VersionedDeviceView,
     changes=True,
 )
 async def release_device(call: Call, device_id: UUID) -> DeviceView:
     """End a lockout, by a named person's decision."""
     return await call.execute(DEVICE, device_id, ReleaseDevice(by=call.principal.actor.id, at=call.now()), render=device_view)
-
-
-class VersionedDeviceView(DeviceView):
-    """A laser, and its version for If-Match."""
-
-    version: int
 
 
 @routes.query(
@@ -160,10 +164,11 @@ class VersionedDeviceView(DeviceView):
     name="getDevice",
     scope="telemetry:read",
     response=VersionedDeviceView,
-    response_example=EXAMPLE | {"version": 2},
+    response_example=CLAIMED,
+    as_recorded=AsRecorded(decider=DEVICE, by="device_id"),
 )
 async def get_device(call: Call, device_id: UUID) -> VersionedDeviceView:
-    """One laser."""
+    """Read a laser."""
     state, version = await call.state_of(DEVICE, device_id)
     if not isinstance(state, Registered):
         raise DeviceUnknown
@@ -179,7 +184,7 @@ async def get_device(call: Call, device_id: UUID) -> VersionedDeviceView:
     response_example={"items": [EXAMPLE | {"grid_cell_mm": None}], "next_cursor": None},
 )
 async def list_all(call: Call, paging: Paging, clinic_id: UUID | None = None) -> Page[Any]:
-    """The lasers of the chain, or of one clinic."""
+    """List the lasers of the chain, or of one clinic."""
     async with call.reading() as conn:
         rows = await list_devices(conn, clinic_id, paging.after, paging.limit + 1)
     views = [DeviceView(**{name: row[name] for name in DeviceView.model_fields if name in row}) for row in rows]

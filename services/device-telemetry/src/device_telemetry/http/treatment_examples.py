@@ -35,7 +35,7 @@ OPENED: dict[str, Any] = IDS | {
 }  # fmt: skip
 END = {"finals": [{"boot_id": BOOT_ID, "last_seq": 7999}]}
 ABORT = {"cause": "patient_wish", "finals": [{"boot_id": BOOT_ID, "last_seq": 4100}]}
-PHASE = {"treatment_id": TREATMENT_ID, "phase": "ended"}
+PHASE = {"treatment_id": TREATMENT_ID, "phase": "ended", "version": 3}
 TOTALS = {
     "zone": "face", "mtz_count": 136000, "energy_j": 5440.0, "area_cm2": 300.0, "density_mtz_per_cm2": 453.3,
     "coverage_percent": 23.01, "planned_mtz": 136800,

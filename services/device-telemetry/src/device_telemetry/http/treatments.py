@@ -1,6 +1,5 @@
 """Treatments: opened within limits, resumed, ended, aborted, read with their doses."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final
@@ -13,7 +12,7 @@ from device_telemetry.clearance import refusals
 from device_telemetry.clearance.commands import DeviceAtHand, OpenTreatment
 from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.clearance.state import Clearance
-from device_telemetry.device.decide import DEVICE, DeviceUnknown
+from device_telemetry.device.decide import DEVICE
 from device_telemetry.device.state import Registered
 from device_telemetry.frames.consequences import Kept, delivered
 from device_telemetry.freshness import screening_age_seconds
@@ -39,6 +38,8 @@ from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.events import FinalSeq
 from device_telemetry.treatment.refusals import DoctorMustResume, MayNotResume, NothingDelivered, TreatmentOver, TreatmentUnknown
 from device_telemetry.treatment.state import Known, Treatment, Unopened
+from device_telemetry.waiting import soon
+from erbium_kernel.errors import ReferenceNotFound
 from erbium_kernel.http import Call, Opener, Page, Paging, Routes, View
 from erbium_kernel.http.request_headers import etag
 
@@ -46,7 +47,6 @@ routes = Routes(tag="treatments")
 
 DOCTORS: Final = frozenset({"doctor", "medical_director"})
 TAIL_SECONDS_MAX: Final = 0.8  # how long an end waits for the last frames to be stored, so that its totals hold them
-POLL_SECONDS: Final = 0.05
 
 
 class PhaseView(View):
@@ -82,6 +82,7 @@ class ListedTreatment(View):
     request_example=examples.OPEN,
     response_example=examples.OPENED,
     response=OpenedView,
+    versioned=False,  # the clearance's stream is written; the treatment's own is read a moment later
     refusals=(
         refusals.ClearanceUnheard, refusals.ClearanceSuspended, refusals.ClearanceEnded, refusals.ClearanceNotValidToday,
         refusals.NotCheckedIn, refusals.VisitNotToday, refusals.VisitOfAnotherPatient, refusals.NotAttested, refusals.ChangesAttested,
@@ -120,7 +121,7 @@ async def open_treatment(call: Call, body: OpenTreatmentBody) -> OpenedView:
 async def _device(call: Call, device_id: UUID) -> Registered:
     state, _ = await call.state_of(DEVICE, device_id)
     if not isinstance(state, Registered):
-        raise DeviceUnknown
+        raise ReferenceNotFound("There is no such laser in this chain.", pointer="/device_id")
     return state
 
 
@@ -216,13 +217,13 @@ async def _known(call: Call, treatment_id: UUID) -> Known:
 async def _delivered(call: Call, state: Known, finals: Sequence[FinalSeq]) -> Delivered:
     """What is stored, after a short wait for the last frames: they may be on their way through the topic."""
     treatment_id = state.binding.ids.treatment_id
-    end = asyncio.get_running_loop().time() + TAIL_SECONDS_MAX
-    while True:
-        stored = await stored_of(call, treatment_id)
+
+    def has_the_last(stored: Kept) -> bool:
         highest = {one.boot_id: one.highest_seq for one in stored.recordings}
-        if all(highest.get(final.boot_id, -1) >= final.last_seq for final in finals) or asyncio.get_running_loop().time() > end:
-            return delivered(stored, state.binding, finals, RULES.zones.areas_cm2)
-        await asyncio.sleep(POLL_SECONDS)
+        return all(highest.get(final.boot_id, -1) >= final.last_seq for final in finals)
+
+    stored = await soon(lambda: stored_of(call, treatment_id), has_the_last, call.runtime.clock, seconds_max=TAIL_SECONDS_MAX)
+    return delivered(stored, state.binding, finals, RULES.zones.areas_cm2)
 
 
 async def stored_of(call: Call, treatment_id: UUID) -> Kept:

@@ -67,6 +67,7 @@ frame_ranges = Table(
     Column("device_id", Uuid(), nullable=False),
     Column("boot_id", Uuid(), nullable=False),
     Column("received", JSONB(), nullable=False),  # [[first, last], …]
+    Column("newest_ms", BigInteger()),  # the latest of its frames, by the laser's own milliseconds; null = not known
     PrimaryKeyConstraint("chain_id", "device_id", "boot_id", name="frame_ranges_pkey"),
 )
 
@@ -82,6 +83,7 @@ recordings = Table(
     Column("highest_seq", BigInteger(), nullable=False),
     Column("last_received_at", DateTime(timezone=True)),
     Column("first_delivered_at", DateTime(timezone=True)),
+    Column("duplicates", BigInteger(), nullable=False, server_default="0"),  # frames that came once more
     PrimaryKeyConstraint("chain_id", "treatment_id", "boot_id", name="recordings_pkey"),
 )
 
@@ -128,5 +130,3 @@ frame_positions = Table(
     PrimaryKeyConstraint("topic", "partition", name="frame_positions_pkey"),
     CheckConstraint("next_offset >= 0", name="frame_positions_not_negative"),
 )
-
-OF_A_CHAIN: Final = (frames, frame_ranges, recordings, zone_sums, cell_sums, frames_unsettled)

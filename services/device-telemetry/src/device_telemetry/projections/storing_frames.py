@@ -3,17 +3,17 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Table, and_, case, delete, func, or_, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Table, and_, case, cast, delete, func, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import JSONPATH, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from device_telemetry.frames.absorbing import Absorbed, Boot, FreshFrame, Part
+from device_telemetry.frames.absorbing import Absorbed, Boot, BootSoFar, FreshFrame, Part
 from device_telemetry.frames.guard import Finding
-from device_telemetry.frames.ranges import Ranges
+from device_telemetry.frames.store import FINDINGS_MAX, Unsettled
 from device_telemetry.projections.frame_tables import (
     DEFAULT_PARTITION,
     cell_sums,
@@ -24,10 +24,9 @@ from device_telemetry.projections.frame_tables import (
     recordings,
     zone_sums,
 )
-from device_telemetry.projections.stored_frames import findings_of, ranges_of
+from device_telemetry.projections.stored_frames import findings_of, so_far_of
 from erbium_kernel.topic_port import Received
 
-FINDINGS_MAX = 200  # kept of one treatment until they are told
 _SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
 _SET_ASIDE = text(
     'INSERT INTO unreadable (topic, partition, "offset", reason, key, raw, headers) '
@@ -35,15 +34,6 @@ _SET_ASIDE = text(
 )
 _SUMS = ("frames", "mtz_count", "energy_uj", "lesion_um2", "outside_table")
 _COLUMNS = [column.name for column in frames.columns]
-
-
-class Unsettled(NamedTuple):
-    """A treatment to be told what its frames have come to."""
-
-    chain_id: UUID
-    treatment_id: UUID
-    touched: int
-    findings: list[Finding]
 
 
 async def set_chain(conn: AsyncConnection, chain_id: UUID) -> None:
@@ -69,13 +59,13 @@ async def move_position(conn: AsyncConnection, topic: str, partition: int, next_
 
 
 async def caught_up(conn: AsyncConnection, topic: str, partitions: Sequence[int], at: datetime) -> None:
-    """Nothing of these partitions waits. Units: `at` machine time."""
+    """All that these partitions held then is stored. Units: `at` machine time."""
     mine = and_(frame_positions.c.topic == topic, frame_positions.c.partition.in_(partitions))
     await conn.execute(update(frame_positions).where(mine).values(caught_up_at=at))
 
 
 async def caught_up_since(conn: AsyncConnection, topic: str) -> datetime | None:
-    """The machine time at which the last partition was seen to have nothing waiting; None if one never was."""
+    """The machine time up to which all partitions are stored; None while one never was."""
     query = select(func.min(frame_positions.c.caught_up_at), func.count() - func.count(frame_positions.c.caught_up_at))
     oldest, never = (await conn.execute(query.where(frame_positions.c.topic == topic))).one()
     return None if never else oldest
@@ -93,19 +83,24 @@ async def set_aside(conn: AsyncConnection, record: Received, reason: str) -> Non
 # --- frames
 
 
-async def load_ranges(conn: AsyncConnection, boots: Sequence[Boot]) -> dict[Boot, Ranges]:
-    """What has been received of each boot; the caller's lock on the position keeps others away from it."""
+async def load_boots(conn: AsyncConnection, chain_id: UUID, boots: Sequence[Boot]) -> dict[Boot, BootSoFar]:
+    """What has been received of each boot, locked until the transaction ends. `boots` are sorted, so that nobody waits crosswise.
+
+    Why locked, although a laser's batches share a partition: not if the topic has been given more partitions meanwhile.
+    """
     if not boots:
         return {}
-    wanted = or_(*(and_(frame_ranges.c.device_id == boot.device_id, frame_ranges.c.boot_id == boot.boot_id) for boot in boots))
-    rows = await conn.execute(select(frame_ranges).where(wanted))
-    return {Boot(row["device_id"], row["boot_id"]): ranges_of(row["received"]) for row in rows.mappings()}
+    rows = [{"chain_id": chain_id, "device_id": boot.device_id, "boot_id": boot.boot_id, "received": []} for boot in boots]
+    await conn.execute(insert(frame_ranges).on_conflict_do_nothing(), rows)
+    key = (frame_ranges.c.device_id, frame_ranges.c.boot_id)
+    found = await conn.execute(select(frame_ranges).where(tuple_(*key).in_(boots)).order_by(*key).with_for_update())
+    return {Boot(row["device_id"], row["boot_id"]): so_far_of(row) for row in found.mappings()}
 
 
 async def write(conn: AsyncConnection, chain_id: UUID, found: Absorbed) -> None:
     """All of it, for the chain that is set."""
     await _copy(conn, chain_id, found.fresh)
-    await _put_ranges(conn, chain_id, found.received)
+    await _put_boots(conn, chain_id, found.boots)
     await _put_parts(conn, chain_id, found.parts)
     zones = [{"treatment_id": t, "zone": zone, **_sums(one)} for t, gain in found.gains.items() for zone, one in gain.zones.items()]
     cells = [
@@ -149,13 +144,18 @@ async def _partition(conn: AsyncConnection, day: date) -> str:
     return name if there else DEFAULT_PARTITION
 
 
-async def _put_ranges(conn: AsyncConnection, chain_id: UUID, received: Mapping[Boot, Ranges]) -> None:
+async def _put_boots(conn: AsyncConnection, chain_id: UUID, boots: Mapping[Boot, BootSoFar]) -> None:
     rows = [
-        {"chain_id": chain_id, "device_id": boot.device_id, "boot_id": boot.boot_id, "received": have} for boot, have in received.items()
-    ]
+        {
+            "chain_id": chain_id, "device_id": boot.device_id, "boot_id": boot.boot_id, "received": so_far.received,
+            "newest_ms": so_far.newest_ms,
+        }
+        for boot, so_far in boots.items()
+    ]  # fmt: skip
     if rows:
         row = insert(frame_ranges)
-        await conn.execute(row.on_conflict_do_update(constraint="frame_ranges_pkey", set_={"received": row.excluded.received}), rows)
+        changed = {"received": row.excluded.received, "newest_ms": row.excluded.newest_ms}
+        await conn.execute(row.on_conflict_do_update(constraint="frame_ranges_pkey", set_=changed), rows)
 
 
 async def _put_parts(conn: AsyncConnection, chain_id: UUID, parts: Mapping[tuple[UUID, UUID], Part]) -> None:
@@ -163,7 +163,7 @@ async def _put_parts(conn: AsyncConnection, chain_id: UUID, parts: Mapping[tuple
         {
             "chain_id": chain_id, "treatment_id": treatment_id, "boot_id": boot_id, "device_id": part.device_id,
             "first_seq": part.first_seq, "last_seq": part.last_seq, "highest_seq": part.highest_seq,
-            "last_received_at": part.last_received_at, "first_delivered_at": part.first_delivered_at,
+            "last_received_at": part.last_received_at, "first_delivered_at": part.first_delivered_at, "duplicates": part.duplicates,
         }
         for (treatment_id, boot_id), part in parts.items()
     ]  # fmt: skip
@@ -176,6 +176,7 @@ async def _put_parts(conn: AsyncConnection, chain_id: UUID, parts: Mapping[tuple
         "highest_seq": func.greatest(old.highest_seq, row.excluded.highest_seq),
         "last_received_at": func.greatest(old.last_received_at, row.excluded.last_received_at),
         "first_delivered_at": func.least(old.first_delivered_at, row.excluded.first_delivered_at),
+        "duplicates": old.duplicates + row.excluded.duplicates,
     }
     await conn.execute(row.on_conflict_do_update(constraint="recordings_pkey", set_=changed), rows)
 
@@ -218,6 +219,12 @@ async def unsettled(conn: AsyncConnection, after: tuple[UUID, UUID] | None, limi
 
 
 async def settled(conn: AsyncConnection, done: Unsettled) -> None:
-    """Told, unless more has come meanwhile: then all is told again, which changes nothing."""
+    """Told, unless more has come meanwhile: then its totals are told again, which changes nothing, and only its new findings.
+
+    Why those apart: somebody may have resumed over the old ones by then.
+    """
     here = and_(frames_unsettled.c.chain_id == done.chain_id, frames_unsettled.c.treatment_id == done.treatment_id)
-    await conn.execute(delete(frames_unsettled).where(here, frames_unsettled.c.touched == done.touched))
+    gone = await conn.execute(delete(frames_unsettled).where(here, frames_unsettled.c.touched == done.touched))
+    if done.findings and not gone.rowcount:
+        rest = func.jsonb_path_query_array(frames_unsettled.c.findings, cast(f"$[{len(done.findings)} to last]", JSONPATH))
+        await conn.execute(update(frames_unsettled).where(here).values(findings=rest))

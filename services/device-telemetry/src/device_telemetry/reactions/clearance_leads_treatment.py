@@ -5,7 +5,7 @@ Why one reaction for all: two would each have a checkpoint of its own, and a pau
 
 from typing import Any
 
-from device_telemetry.clearance.events import ReinstatementHeard, RevocationHeard, SuspensionHeard, TreatmentBound
+from device_telemetry.clearance.events import LateDeliveryHeard, ReinstatementHeard, RevocationHeard, SuspensionHeard, TreatmentBound
 from device_telemetry.treatment.commands import HoldTreatment, LiftSuspension, TakeUpBinding
 from device_telemetry.treatment.decide import TREATMENT
 from erbium_kernel.event import Envelope
@@ -26,6 +26,9 @@ def react(envelope: Envelope, record: Any) -> To | None:
         case RevocationHeard():
             stop = HoldTreatment(command="STOP", cause="clearance_revoked", breach=None, at=at)
             return To(TREATMENT, record.treatment_id, stop)
+        case LateDeliveryHeard():
+            stop = HoldTreatment(command="STOP", cause="earlier_delivery", breach=None, at=at)
+            return To(TREATMENT, record.treatment_id, stop)
         case ReinstatementHeard():
             return To(TREATMENT, record.treatment_id, LiftSuspension(at=at))
         case _:
@@ -34,6 +37,14 @@ def react(envelope: Envelope, record: Any) -> To | None:
 
 CLEARANCE_LEADS_TREATMENT = Reaction(
     name="device-telemetry.clearance-leads-treatment",
-    hears=frozenset({"treatment-bound", "clearance-suspension-heard", "clearance-reinstatement-heard", "clearance-revocation-heard"}),
+    hears=frozenset(
+        {
+            "treatment-bound",
+            "clearance-suspension-heard",
+            "clearance-reinstatement-heard",
+            "clearance-revocation-heard",
+            "late-delivery-heard",
+        }
+    ),
     react=react,
 )

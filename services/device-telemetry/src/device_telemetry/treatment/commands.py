@@ -60,12 +60,16 @@ class ResumeTreatment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """What the stored frames say at this moment. `whole`: nothing is missing, and the last number is known."""
+    """What the stored frames say at this moment. `whole`: nothing is missing, and the last number is known.
+
+    `first_at`: when the first microbeam fell; None while none is known of.
+    """
 
     totals: tuple[ZoneTotals, ...]
     gaps_open: int
     missing_frames: int
     whole: bool
+    first_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

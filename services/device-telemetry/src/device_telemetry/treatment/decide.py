@@ -86,9 +86,10 @@ def _watch(command: HoldTreatment | LiftSuspension | CloseZone | ResumeTreatment
 
 
 def _hold(command: HoldTreatment, state: Known) -> Sequence[TreatmentEvent]:
-    """Why: at most one hold per cause stands, so that a laser that ignores its orders cannot fill the stream."""
+    """Why: at most one hold per cause and zone stands, so that a laser that ignores its orders cannot fill the stream."""
     watch = state.watch
-    again = command.cause in watch.holds and not (command.cause == "clearance_suspended" and not watch.suspended)
+    stands = (command.cause, command.breach.zone if command.breach else None) in watch.held
+    again = stands and not (command.cause == "clearance_suspended" and not watch.suspended)
     if again or (command.breach is not None and watch.knows(command.cause, command.breach)):
         return []
     held = TreatmentHeld(ids=state.binding.ids, command=command.command, cause=command.cause, breach=command.breach, held_at=command.at)

@@ -1,6 +1,6 @@
 """How a treatment starts, ends, and ends again: first by its operator or by silence, then when its sequence is whole."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from device_telemetry.treatment.commands import AbortTreatment, Delivered, EndTreatment, FinishTreatment, GiveUpUnstarted, StartTreatment
 from device_telemetry.treatment.events import (
@@ -15,7 +15,7 @@ from device_telemetry.treatment.events import (
     TreatmentStarted,
 )
 from device_telemetry.treatment.refusals import NothingDelivered
-from device_telemetry.treatment.state import Ended, GivenUp, Known, Opened, Running, Settled
+from device_telemetry.treatment.state import Ended, GivenUp, Known, Opened, Running, Settled, evolve
 from erbium_kernel.clinical_dates import local_date
 
 
@@ -35,7 +35,7 @@ def end(command: EndTreatment, state: Known) -> Sequence[TreatmentEvent]:
         case Running():
             return [_ended(command, state, command.cause)]
         case Opened() | GivenUp():
-            raise NothingDelivered
+            return _after_its_start(command, state, lambda running: [_ended(command, running, command.cause)])
         case Ended() | Settled():
             return []
 
@@ -43,15 +43,33 @@ def end(command: EndTreatment, state: Known) -> Sequence[TreatmentEvent]:
 def abort(command: AbortTreatment, state: Known) -> Sequence[TreatmentEvent]:
     """Broken off. After a delivery it has ended too, so that aftercare and intervals begin."""
     match state:
-        case Opened():
+        case Opened() if command.delivered.first_at is None:
             return [_aborted(command.cause, state, command)]
+        case Opened():
+            return _after_its_start(command, state, lambda running: _broken_off(command, running))
         case Running():
-            broken = TreatmentAborted(
-                ids=state.binding.ids, on=state.started.on, aborted_at=command.at, cause=command.cause, delivered=True, frees_device=False
-            )
-            return [broken, _ended(command, state, "aborted")]
+            return _broken_off(command, state)
         case Ended() | Settled() | GivenUp():
             return []
+
+
+def _after_its_start(
+    command: EndTreatment | AbortTreatment, state: Opened | GivenUp, what: Callable[[Running], Sequence[TreatmentEvent]]
+) -> Sequence[TreatmentEvent]:
+    """Why: its frames are stored, only the start has not been told yet, and nobody may say that nothing was delivered."""
+    if command.delivered.first_at is None:
+        raise NothingDelivered
+    [started] = start(StartTreatment(started_at=command.delivered.first_at), state)
+    running = evolve(state, started)
+    assert isinstance(running, Running)
+    return [started, *what(running)]
+
+
+def _broken_off(command: AbortTreatment, state: Running) -> Sequence[TreatmentEvent]:
+    broken = TreatmentAborted(
+        ids=state.binding.ids, on=state.started.on, aborted_at=command.at, cause=command.cause, delivered=True, frees_device=False
+    )
+    return [broken, _ended(command, state, "aborted")]
 
 
 def give_up(command: GiveUpUnstarted, state: Known) -> Sequence[TreatmentEvent]:

@@ -15,7 +15,7 @@ from erbium_kernel.event import EventTable, Stored
 Command = Literal["PAUSE", "STOP"]
 HoldCause = Literal[
     "clearance_suspended", "clearance_revoked", "energy_over_limit", "zone_not_planned", "passes_over_limit", "zone_closed",
-    "density_over_plan", "density_over_limit", "coverage_over_limit",
+    "density_over_plan", "density_over_limit", "coverage_over_limit", "numbers_reused", "device_locked_out", "earlier_delivery",
 ]  # fmt: skip
 EndCause = Literal["operator", "silence", "aborted"]
 AbortCause = Literal["operator", "patient_wish", "device_fault", "adverse_reaction", "never_started"]
@@ -56,6 +56,11 @@ class Breach:
     boot_id: UUID | None
     seq_first: int
     seq_last: int
+
+    def covers(self, other: "Breach") -> bool:
+        """Whether the other one lies inside this one and is no worse."""
+        same_place = (other.boot_id, other.zone) == (self.boot_id, self.zone)
+        return same_place and self.seq_first <= other.seq_first and other.seq_last <= self.seq_last and other.measured <= self.measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

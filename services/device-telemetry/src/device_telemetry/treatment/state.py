@@ -31,10 +31,11 @@ from device_telemetry.treatment.events import (
 class Watch:
     """What the guard has said: what holds the laser now, zones that are closed, breaches that were told before.
 
-    `suspended`: the clearance is suspended, so nobody may resume.
+    `held`: the causes that hold now, each with the zone it was found in. `suspended`: the clearance is, so nobody may resume.
     """
 
     holds: Mapping[HoldCause, Command] = field(default_factory=dict)
+    held: frozenset[tuple[HoldCause, str | None]] = frozenset()
     suspended: bool = False
     closed: Mapping[str, ZoneClosed] = field(default_factory=dict)
     told: tuple[tuple[HoldCause, Breach], ...] = ()
@@ -47,11 +48,11 @@ class Watch:
         return "PAUSE" if self.holds else None
 
     def knows(self, cause: HoldCause, breach: Breach) -> bool:
-        """Whether these frames have been told before."""
-        return any(
-            known == cause and old.boot_id == breach.boot_id and old.seq_first <= breach.seq_first and breach.seq_last <= old.seq_last
-            for known, old in self.told
-        )
+        """Whether these frames have been told before.
+
+        Why not by their numbers alone: a frame back-filled between them may be worse than what a doctor resumed over.
+        """
+        return any(known == cause and old.covers(breach) for known, old in self.told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +146,15 @@ def _watched(watch: Watch, event: TreatmentHeld | HoldLifted | ZoneClosed | Trea
         case TreatmentHeld():
             told = watch.told if event.breach is None else (*watch.told, (event.cause, event.breach))
             suspended = watch.suspended or event.cause == "clearance_suspended"
-            return replace(watch, holds={**watch.holds, event.cause: event.command}, suspended=suspended, told=told)
+            held = watch.held | {(event.cause, event.breach.zone if event.breach else None)}
+            return replace(watch, holds={**watch.holds, event.cause: event.command}, held=held, suspended=suspended, told=told)
         case HoldLifted():
             return replace(watch, suspended=False)
         case ZoneClosed():
             return replace(watch, closed={**watch.closed, event.zone: event})
         case TreatmentResumed():
-            return replace(watch, holds={cause: command for cause, command in watch.holds.items() if cause not in event.lifted})
+            holds = {cause: command for cause, command in watch.holds.items() if cause not in event.lifted}
+            return replace(watch, holds=holds, held=frozenset(one for one in watch.held if one[0] in holds))
     assert_never(event)
 
 

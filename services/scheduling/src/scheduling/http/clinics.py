@@ -8,6 +8,7 @@ from pydantic import Field
 
 from erbium_kernel.errors import NotFound
 from erbium_kernel.http import Body, Call, Opener, Page, Paging, Routes, View
+from erbium_kernel.looking_back import AsRecorded
 from scheduling.clinic.commands import AddRoom, RegisterClinic
 from scheduling.clinic.decide import CLINIC, ClinicExists, RoomExists
 from scheduling.clinic.state import Clinic, Registered
@@ -23,18 +24,18 @@ Name = Annotated[str, Field(min_length=1, max_length=120)]
 class ClinicBody(Body):
     """A clinic to register. The zone is for ever: local dates are made in it."""
 
-    clinic_id: UUID | None = None
-    name: Name
+    clinic_id: Annotated[UUID | None, Field(description="Chosen by the caller, or made here.")] = None
+    name: Annotated[Name, Field(description="As people call it.")]
     time_zone: TimeZone
-    opening_hours: Annotated[list[Opening], Field(min_length=1, max_length=OPENINGS_MAX)]
+    opening_hours: Annotated[list[Opening], Field(min_length=1, max_length=OPENINGS_MAX, description="Of an ordinary week.")]
 
 
 class RoomBody(Body):
-    """A room to add. `laser_ready`: interlock, signs and eyewear of a controlled area are there."""
+    """A room to add."""
 
-    room_id: UUID | None = None
-    label: Name
-    laser_ready: bool
+    room_id: Annotated[UUID | None, Field(description="Chosen by the caller, or made here.")] = None
+    label: Annotated[Name, Field(description="What stands on its door.")]
+    laser_ready: Annotated[bool, Field(description="Interlock, signs and eyewear of a controlled area are there.")]
 
 
 class RoomView(View):
@@ -53,7 +54,7 @@ class ClinicView(View):
     time_zone: str
     opening_hours: list[OpeningView]
     rooms: list[RoomView]
-    version: int | None = None
+    version: int | None = Field(default=None, description="For If-Match; null in lists: read the clinic itself.")
 
 
 def clinic_view(state: Clinic, clinic_id: UUID, _: Opener | None = None, version: int | None = None) -> ClinicView:
@@ -78,12 +79,12 @@ def clinic_view(state: Clinic, clinic_id: UUID, _: Opener | None = None, version
     scope="scheduling:manage",
     summary="Register a clinic",
     request_example={name: value for name, value in examples.CLINIC.items() if name not in ("rooms", "version")},
-    response_example={**examples.CLINIC, "rooms": [], "version": None},
+    response_example={**examples.CLINIC, "rooms": [], "version": 1},
     response=ClinicView,
     refusals=(ClinicExists,),
 )
 async def register_clinic(call: Call, body: ClinicBody) -> ClinicView:
-    """Register a clinic of the chain."""
+    """Its time zone makes the local dates of all that happens there."""
     clinic_id = body.clinic_id or call.new_id()
     command = RegisterClinic(
         clinic_id=clinic_id, name=body.name, time_zone=body.time_zone, hours=hours_of(body.opening_hours), at=call.now()
@@ -126,9 +127,10 @@ def _listed(row: dict[str, Any], rooms: Sequence[dict[str, Any]]) -> ClinicView:
     summary="Read a clinic",
     response=ClinicView,
     response_example=examples.CLINIC,
+    as_recorded=AsRecorded(decider=CLINIC, by="clinic_id"),
 )
 async def get_clinic(call: Call, clinic_id: UUID) -> ClinicView:
-    """One clinic, as its own stream says it: always the newest."""
+    """One clinic with its hours and rooms: always the newest."""
     state, version = await call.state_of(CLINIC, clinic_id)
     return clinic_view(state, clinic_id, version=version)
 
@@ -140,13 +142,13 @@ async def get_clinic(call: Call, clinic_id: UUID) -> ClinicView:
     scope="scheduling:manage",
     summary="Add a room to a clinic",
     request_example=examples.CLINIC["rooms"][0],
-    response_example={**examples.CLINIC, "version": None},
+    response_example=examples.CLINIC,
     response=ClinicView,
     changes=True,
     refusals=(RoomExists,),
 )
 async def add_room(call: Call, clinic_id: UUID, body: RoomBody) -> ClinicView:
-    """Make a room of the clinic bookable."""
+    """From now on visits can be booked into it."""
     room_id = body.room_id or call.new_id()
     command = AddRoom(clinic_id=clinic_id, room_id=room_id, label=body.label, laser_ready=body.laser_ready, at=call.now())
     return await call.execute(CLINIC, clinic_id, command, render=clinic_view, location=f"/v1/clinics/{clinic_id}")

@@ -43,7 +43,7 @@ async def list_visits(call: Call, paging: Paging, clinic_id: UUID, on: date) -> 
     response_example=LISTED,
 )
 async def find_visit(call: Call, visit_id: UUID) -> VisitView:
-    """From the read table, so it may be a moment behind; `patient_id` leads to the itinerary, which never is."""
+    """It may be a moment behind; `patient_id` leads to the itinerary, which never is."""
     async with call.reading() as conn:
         row = await visits.get_visit(conn, visit_id)
         if row is None:

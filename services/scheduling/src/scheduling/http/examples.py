@@ -12,7 +12,6 @@ HOLD_ID = "01990000-0000-7000-8000-0000000000f1"
 SPARE_HOLD_ID = "01990000-0000-7000-8000-0000000000f2"
 
 EVERY_DAY = [{"weekday": day, "opens": "08:00", "closes": "20:00"} for day in range(1, 8)]
-MONDAY = EVERY_DAY[:1]
 
 CLINIC: dict[str, Any] = {
     "clinic_id": CLINIC_ID,

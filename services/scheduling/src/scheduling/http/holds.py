@@ -29,10 +29,12 @@ SLOT_REFUSALS = (
 class HoldBody(SlotBody):
     """What the visit is for, and the slot to keep. A laser visit names `modality`, `zones` and `device_id`."""
 
-    hold_id: UUID | None = None
-    kind: VisitKind
-    modality: Modality | None = None
-    zones: Annotated[list[Zone], Field(max_length=len(ZONES))] = Field(default_factory=list)
+    hold_id: Annotated[UUID | None, Field(description="Chosen by the caller, or made here; the visit will have the same id.")] = None
+    kind: Annotated[VisitKind, Field(description="What the visit is for.")]
+    modality: Annotated[Modality | None, Field(description="The kind of laser; laser visits only.")] = None
+    zones: Annotated[list[Zone], Field(max_length=len(ZONES), description="Where on the body; laser visits only.")] = Field(
+        default_factory=list
+    )
 
 
 class EndedHold(View):
@@ -49,7 +51,7 @@ class EndedHold(View):
     scope="scheduling:book",
     summary="Hold a slot for a patient",
     request_example=examples.HOLD_BODY,
-    response_example=examples.HOLD,
+    response_example={**examples.HOLD, "version": 4},
     response=HoldView,
     refusals=(*SLOT_REFUSALS, refusals.TooManyHolds, refusals.HoldExists),
 )
@@ -77,7 +79,7 @@ async def hold_slot(call: Call, patient_id: UUID, body: HoldBody) -> HoldView:
     scope="scheduling:book",
     status=200,
     summary="Give a held slot back",
-    response_example={"hold_id": examples.HOLD_ID, "status": "ended"},
+    response_example={"hold_id": examples.HOLD_ID, "status": "ended", "version": 5},
     response=EndedHold,
     changes=True,
     refusals=(refusals.HoldGone,),

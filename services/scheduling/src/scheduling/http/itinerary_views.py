@@ -56,7 +56,7 @@ class VisitView(SlotView):
     checked_in: bool
     changes: bool | None = Field(description="What the day's attestation said; null = not asked yet.")
     same_day_approved: bool
-    version: int | None = None
+    version: int | None = Field(default=None, description="Of the whole itinerary, for If-Match; null in lists.")
 
 
 class ActView(View):

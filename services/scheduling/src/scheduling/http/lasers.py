@@ -3,8 +3,11 @@
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
+
 from erbium_kernel.errors import NotFound
 from erbium_kernel.http import Call, Page, Paging, Routes, View
+from erbium_kernel.looking_back import AsRecorded
 from scheduling.http import examples
 from scheduling.laser.decide import LASER
 from scheduling.laser.state import Installed
@@ -20,7 +23,7 @@ class LaserView(View):
     clinic_id: UUID
     model: str
     modalities: list[str]
-    version: int | None = None
+    version: int | None = Field(default=None, description="Null in lists.")
 
 
 @routes.query(
@@ -50,6 +53,7 @@ async def list_lasers(call: Call, paging: Paging, clinic_id: UUID | None = None)
     summary="Read a laser",
     response=LaserView,
     response_example={**examples.LASER, "version": 1},
+    as_recorded=AsRecorded(decider=LASER, by="device_id"),
 )
 async def get_laser(call: Call, device_id: UUID) -> LaserView:
     """Where it stands and what it offers."""

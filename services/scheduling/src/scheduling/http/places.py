@@ -5,12 +5,13 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from erbium_kernel.errors import NotFound
+from erbium_kernel.errors import ReferenceNotFound
 from erbium_kernel.http import Body, Call
 from scheduling.clinic.decide import CLINIC
 from scheduling.clinic.state import Registered
 from scheduling.http.times import LocalText, local_time
 from scheduling.itinerary import commands as c
+from scheduling.itinerary.slot import Slot
 from scheduling.laser.decide import LASER
 from scheduling.laser.state import Installed
 from scheduling.practitioner.decide import PRACTITIONER
@@ -19,24 +20,19 @@ from scheduling.practitioner.decide import PRACTITIONER
 class SlotBody(Body):
     """Where, when and with whom. Either `starts_at`, or `starts_local` (and `fold` where the clock shows that time twice)."""
 
-    clinic_id: UUID
-    practitioner_id: UUID
-    room_id: UUID
+    clinic_id: Annotated[UUID, Field(description="Where.")]
+    practitioner_id: Annotated[UUID, Field(description="With whom.")]
+    room_id: Annotated[UUID, Field(description="A room of that clinic.")]
     device_id: Annotated[UUID | None, Field(description="The laser; laser visits only.")] = None
     starts_at: Annotated[AwareDatetime | None, Field(description="An instant with its offset.")] = None
-    starts_local: LocalText | None = None
+    starts_local: Annotated[LocalText | None, Field(description="What the clinic's wall clock shows, like `2026-05-04T09:30`.")] = None
     fold: Annotated[Literal[0, 1] | None, Field(description="0: the first time the clock shows it, 1: the second.")] = None
 
     @model_validator(mode="after")
     def _one_start(self) -> "SlotBody":
         if (self.starts_at is None) == (self.starts_local is None):
             raise ValueError("needs either starts_at or starts_local")
-        if self.starts_local is not None:
-            try:
-                local_time(self.starts_local, self.fold)
-            except ValueError:
-                raise ValueError("starts_local names a day that no calendar has") from None
-        elif self.fold is not None:
+        if self.starts_local is None and self.fold is not None:
             raise ValueError("fold belongs to starts_local")
         return self
 
@@ -48,18 +44,25 @@ class SlotBody(Body):
         return c.Asked(starts=starts, practitioner_id=self.practitioner_id, room_id=self.room_id, device_id=self.device_id)
 
 
-async def place_of(call: Call, asked: SlotBody) -> c.Place:
-    """The clinic and its resources, folded from their own streams. Raises: NotFound; Faulty if the token does not cover the clinic."""
-    clinic = await the_clinic(call, asked.clinic_id)
+async def place_of(call: Call, asked: SlotBody | Slot) -> c.Place:
+    """The clinic and its resources, folded from their own streams.
+
+    Raises: ReferenceNotFound; Faulty if the token does not cover the clinic.
+    """
+    clinic = await the_clinic(call, asked.clinic_id, pointer="/clinic_id")
     call.at_clinic(asked.clinic_id)
-    practitioner, _ = await call.state_of(PRACTITIONER, asked.practitioner_id)
+    practitioner, known = await call.state_of(PRACTITIONER, asked.practitioner_id)
+    if not known:
+        raise ReferenceNotFound("There is no such practitioner in this chain.", pointer="/practitioner_id")
     licence = practitioner.licences.get(asked.clinic_id)
     room = clinic.rooms.get(asked.room_id)
+    if room is None:
+        raise ReferenceNotFound("This clinic has no such room.", pointer="/room_id")
     return c.Place(
         clinic_id=asked.clinic_id,
         time_zone=clinic.time_zone,
         hours=clinic.hours,
-        room=None if room is None else c.Room(laser_ready=room.laser_ready),
+        room=c.Room(laser_ready=room.laser_ready),
         licence=None
         if licence is None
         else c.Licence(
@@ -69,18 +72,20 @@ async def place_of(call: Call, asked: SlotBody) -> c.Place:
     )
 
 
-async def the_clinic(call: Call, clinic_id: UUID) -> Registered:
-    """A clinic of the chain. Raises: NotFound."""
+async def the_clinic(call: Call, clinic_id: UUID, **where: str) -> Registered:
+    """A clinic of the chain. `where`: the `pointer` or `parameter` that names it. Raises: ReferenceNotFound."""
     clinic, _ = await call.state_of(CLINIC, clinic_id)
     if not isinstance(clinic, Registered):
-        raise NotFound("There is no such clinic in this chain.")
+        raise ReferenceNotFound("There is no such clinic in this chain.", **where)
     return clinic
 
 
-async def _laser(call: Call, asked: SlotBody) -> c.Laser | None:
+async def _laser(call: Call, asked: SlotBody | Slot) -> c.Laser | None:
     if asked.device_id is None:
         return None
     laser, _ = await call.state_of(LASER, asked.device_id)
-    if not isinstance(laser, Installed) or laser.clinic_id != asked.clinic_id:
+    if not isinstance(laser, Installed):
+        raise ReferenceNotFound("There is no such laser in this chain.", pointer="/device_id")
+    if laser.clinic_id != asked.clinic_id:
         return None
     return c.Laser(modalities=laser.modalities)

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from erbium_kernel.errors import NotFound
 from erbium_kernel.http import Body, Call, Opener, Page, Paging, Routes, View
-from scheduling.clinic.decide import CLINIC
-from scheduling.clinic.state import Registered
+from erbium_kernel.looking_back import AsRecorded
 from scheduling.http import examples
+from scheduling.http.places import the_clinic
 from scheduling.http.times import OPENINGS_MAX, Opening, OpeningView, hours_of, opening_views
 from scheduling.practitioner.commands import LicensePractitioner
 from scheduling.practitioner.decide import PRACTITIONER, LaserLicenceNeedsModality
@@ -23,19 +23,23 @@ routes = Routes(tag="practitioners")
 
 
 class LicenceBody(Body):
-    """What a practitioner may do at one clinic; replaces what was recorded for that clinic. `licensed_until` is inclusive."""
+    """What a practitioner may do at one clinic; replaces what was recorded for that clinic."""
 
-    clinic_id: UUID
-    visit_kinds: Annotated[list[VisitKind], Field(min_length=1, max_length=len(VISIT_KINDS))]
-    modalities: Annotated[list[Modality], Field(max_length=len(MODALITIES))] = Field(default_factory=list)
-    licensed_until: date | None = None
-    working_hours: Annotated[list[Opening], Field(min_length=1, max_length=OPENINGS_MAX)]
+    clinic_id: Annotated[UUID, Field(description="Where the licence holds.")]
+    visit_kinds: Annotated[list[VisitKind], Field(min_length=1, max_length=len(VISIT_KINDS), description="Visits that may be held.")]
+    modalities: Annotated[
+        list[Modality], Field(max_length=len(MODALITIES), description="Lasers that may be used; belongs to the visit kind `laser`.")
+    ] = Field(default_factory=list)
+    licensed_until: Annotated[date | None, Field(description="The last day of the licence; null: without an end.")] = None
+    working_hours: Annotated[list[Opening], Field(min_length=1, max_length=OPENINGS_MAX, description="Of an ordinary week at this clinic.")]
 
 
 class PractitionerBody(LicenceBody):
-    """A practitioner with a first licence. `practitioner_id`: the opaque id of the staff directory; no name is kept here."""
+    """A practitioner with a first licence."""
 
-    practitioner_id: UUID | None = None
+    practitioner_id: Annotated[UUID | None, Field(description="The opaque id of the staff directory, or made here; no name is kept.")] = (
+        None
+    )
 
 
 class LicenceView(View):
@@ -53,7 +57,7 @@ class PractitionerView(View):
 
     practitioner_id: UUID
     licences: list[LicenceView]
-    version: int | None = None
+    version: int | None = Field(default=None, description="For If-Match.")
 
 
 class ListedLicence(LicenceView):
@@ -62,7 +66,7 @@ class ListedLicence(LicenceView):
     practitioner_id: UUID
 
 
-ONE = {"practitioner_id": examples.PRACTITIONER_ID, "licences": [examples.LICENCE], "version": None}
+ONE = {"practitioner_id": examples.PRACTITIONER_ID, "licences": [examples.LICENCE], "version": 1}
 
 
 def practitioner_view(state: Practitioner, practitioner_id: UUID, _: Opener | None = None, version: int | None = None) -> PractitionerView:
@@ -92,7 +96,7 @@ def practitioner_view(state: Practitioner, practitioner_id: UUID, _: Opener | No
     refusals=(LaserLicenceNeedsModality,),
 )
 async def add_practitioner(call: Call, body: PractitionerBody) -> PractitionerView:
-    """Record what a practitioner may do at a clinic, and when he or she works there."""
+    """What may be done at the clinic, and when the practitioner works there."""
     return await _license(call, body.practitioner_id or call.new_id(), body)
 
 
@@ -103,20 +107,19 @@ async def add_practitioner(call: Call, body: PractitionerBody) -> PractitionerVi
     scope="scheduling:manage",
     summary="Record or replace a licence of a practitioner at a clinic",
     request_example={**examples.LICENCE, "licensed_until": "2028-12-31"},
-    response_example=ONE,
+    response_example={**ONE, "version": 2},
     response=PractitionerView,
     changes=True,
     refusals=(LaserLicenceNeedsModality,),
 )
 async def license_practitioner(call: Call, practitioner_id: UUID, body: LicenceBody) -> PractitionerView:
     """At another clinic, or with other rights; booked visits are not touched."""
-    return await _license(call, practitioner_id, body)
+    async with call.naming(PRACTITIONER, practitioner_id):
+        return await _license(call, practitioner_id, body)
 
 
 async def _license(call: Call, practitioner_id: UUID, body: LicenceBody) -> PractitionerView:
-    clinic, _ = await call.state_of(CLINIC, body.clinic_id)
-    if not isinstance(clinic, Registered):
-        raise NotFound("There is no such clinic in this chain.")
+    await the_clinic(call, body.clinic_id, pointer="/clinic_id")
     command = LicensePractitioner(
         practitioner_id=practitioner_id,
         clinic_id=body.clinic_id,
@@ -165,9 +168,10 @@ def _listed(row: dict[str, Any]) -> ListedLicence:
     summary="Read a practitioner",
     response=PractitionerView,
     response_example={**ONE, "version": 2},
+    as_recorded=AsRecorded(decider=PRACTITIONER, by="practitioner_id"),
 )
 async def get_practitioner(call: Call, practitioner_id: UUID) -> PractitionerView:
-    """All licences, as the practitioner's own stream says them."""
+    """All licences, at every clinic: always the newest."""
     state, version = await call.state_of(PRACTITIONER, practitioner_id)
     if version == 0:
         raise NotFound("There is no such practitioner in this chain.")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Query
 
-from erbium_kernel.errors import NotFound
+from erbium_kernel.errors import ReferenceNotFound
 from erbium_kernel.http import Call, Faulty, Routes, View
 from scheduling.deciders import ITINERARY
 from scheduling.http import examples
@@ -61,24 +61,24 @@ class FreeSlots(View):
 )  # fmt: skip
 async def find_slots(
     call: Call,
-    clinic_id: UUID,
-    kind: VisitKind,
+    clinic_id: Annotated[UUID, Query(description="Where to look.")],
+    kind: Annotated[VisitKind, Query(description="What the visit is for.")],
     first: Annotated[date, Query(alias="from", description="First local day of the clinic.")],
     last: Annotated[date, Query(alias="to", description="Last local day, included; at most 31 days.")],
-    modality: Modality | None = None,
+    modality: Annotated[Modality | None, Query(description="The kind of laser; required for `laser`, and only there.")] = None,
     zones: Annotated[list[Zone] | None, Query(max_length=10, description="Default: the face.")] = None,
-    patient_id: UUID | None = None,
-    slots_max: Annotated[int, Query(ge=1, le=SLOTS_MAX)] = 50,
+    patient_id: Annotated[UUID | None, Query(description="Leaves out what the patient's own dates and clearances forbid.")] = None,
+    slots_max: Annotated[int, Query(ge=1, le=SLOTS_MAX, description="How many slots at most.")] = 50,
 ) -> FreeSlots:
     """Practitioner, room and laser are free and fit; with `patient_id` the days that rules or clearances forbid are left out.
 
     The search may be a moment behind; the hold decides.
     """
     if not first <= last <= first + timedelta(days=SEARCH_DAYS_MAX - 1):
-        raise Faulty("request-invalid", f"`to` must be on or after `from`, and both at most {SEARCH_DAYS_MAX} days apart.")
+        raise _misfit("to", f"must be a day from `from` on, at most {SEARCH_DAYS_MAX} days with it")
     if (kind == "laser") != (modality is not None):
-        raise Faulty("request-invalid", "`modality` belongs to the kind `laser`, and only to it.")
-    clinic = await the_clinic(call, clinic_id)
+        raise _misfit("modality", "belongs to the kind `laser`, and only to it")
+    clinic = await the_clinic(call, clinic_id, parameter="clinic_id")
     itinerary = await _itinerary(call, patient_id)
     wanted = Wanted(kind=kind, modality=modality, zones=tuple(zones or ("face",)))
     found = await search_days(call, clinic, wanted, (first, last), (patient_id, itinerary), slots_max + 1)
@@ -86,12 +86,16 @@ async def find_slots(
     return FreeSlots(items=views, complete=len(found) <= slots_max)
 
 
+def _misfit(parameter: str, reason: str) -> Faulty:
+    return Faulty("request-invalid", "A parameter does not fit.", errors=[{"in": "query", "parameter": parameter, "reason": reason}])
+
+
 async def _itinerary(call: Call, patient_id: UUID | None) -> Itinerary | None:
     if patient_id is None:
         return None
     state, _ = await call.state_of(ITINERARY, patient_id)
     if state.patient_id is None or state.closed:
-        raise NotFound("There is no such patient in this chain.")
+        raise ReferenceNotFound("There is no such patient in this chain.", parameter="patient_id")
     return state
 
 

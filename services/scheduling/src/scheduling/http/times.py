@@ -12,13 +12,23 @@ from scheduling.hours import Hours, LocalTime, clock_text
 
 OPENINGS_MAX = 21  # three a day
 TimeOfDay = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", max_length=5)]
+
+
+def _known_day(text: str) -> str:
+    try:
+        date.fromisoformat(text.partition("T")[0])
+    except ValueError:
+        raise ValueError("is on no day that the calendar has") from None
+    return text
+
+
 LocalText = Annotated[
     str,
     Field(
         pattern=r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]$",
         max_length=16,
-        description="What the clinic's wall clock shows.",
     ),
+    AfterValidator(_known_day),
 ]
 
 
@@ -30,15 +40,17 @@ def _known_zone(name: str) -> str:
     return name
 
 
-TimeZone = Annotated[str, Field(min_length=3, max_length=64), AfterValidator(_known_zone)]
+TimeZone = Annotated[
+    str, Field(min_length=3, max_length=64, description="Its IANA name, like `Europe/Madrid`."), AfterValidator(_known_zone)
+]
 
 
 class Opening(Body):
-    """One opening on one weekday, on the clinic's wall clock. ISO weekday: 1 = Monday."""
+    """One opening on one weekday, on the clinic's wall clock."""
 
-    weekday: Annotated[int, Field(ge=1, le=7)]
-    opens: TimeOfDay
-    closes: TimeOfDay
+    weekday: Annotated[int, Field(ge=1, le=7, description="1 = Monday, 7 = Sunday.")]
+    opens: Annotated[TimeOfDay, Field(description="Like `08:00`.")]
+    closes: Annotated[TimeOfDay, Field(description="Later than `opens`, at most `24:00`.")]
 
     @model_validator(mode="after")
     def _closes_later(self) -> "Opening":
@@ -73,6 +85,6 @@ def opening_views(hours: Sequence[Hours]) -> list[OpeningView]:
 
 
 def local_time(text: str, fold: int | None) -> LocalTime:
-    """Raises: ValueError on a day that no calendar has."""
+    """What `LocalText` says, as the domain has it."""
     on, clock = text.split("T")
     return LocalTime(on=date.fromisoformat(on), minute=minute_of(clock), fold=fold)

@@ -1,10 +1,13 @@
 """Visits: book, move, cancel, check in, attest the day, approve the same day. If-Match = version of the patient's itinerary."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from erbium_kernel.errors import NotFound
 from erbium_kernel.http import Body, Call, Opener, Routes
+from erbium_kernel.looking_back import AsRecorded
 from scheduling.deciders import ITINERARY
 from scheduling.http import examples
 from scheduling.http.holds import SLOT_REFUSALS
@@ -12,28 +15,30 @@ from scheduling.http.itinerary_views import ItineraryView, VisitView, itinerary_
 from scheduling.http.places import SlotBody, place_of
 from scheduling.itinerary import commands as c
 from scheduling.itinerary import refusals
+from scheduling.itinerary.slot import Slot
 from scheduling.itinerary.state import Itinerary
 
 routes = Routes(tag="visits")
+AS_RECORDED = AsRecorded(decider=ITINERARY, by="patient_id")
 VISIT = "/patients/{patient_id}/visits/{visit_id}"
 
 
 class BookingBody(Body):
     """The hold that becomes a visit; the visit has its id."""
 
-    hold_id: UUID
+    hold_id: Annotated[UUID, Field(description="The hold to book.")]
 
 
 class CancellationBody(Body):
     """Who called it off."""
 
-    cause: Literal["patient", "clinic", "no-show"]
+    cause: Annotated[Literal["patient", "clinic", "no-show"], Field(description="`no-show`: the patient did not come.")]
 
 
 class AttestationBody(Body):
     """Has anything changed since the examination?"""
 
-    changes: bool
+    changes: Annotated[bool, Field(description="True: something has changed, so a doctor decides first.")]
 
 
 async def _decide(call: Call, patient_id: UUID, visit_id: UUID, command: c.ItineraryCommand, *, location: bool = False) -> VisitView:
@@ -44,13 +49,14 @@ async def _decide(call: Call, patient_id: UUID, visit_id: UUID, command: c.Itine
     return await call.execute(ITINERARY, patient_id, command, render=render, location=place)
 
 
-async def _at_its_clinic(call: Call, patient_id: UUID, visit_id: UUID) -> None:
-    """Raises: Faulty if the token does not cover the clinic where the visit, or the hold, is. Who is not there is refused later."""
+async def _at_its_clinic(call: Call, patient_id: UUID, visit_id: UUID) -> Slot | None:
+    """The slot of the visit or the hold; who is not there is refused later. Raises: Faulty if the token does not cover its clinic."""
     state, _ = await call.state_of(ITINERARY, patient_id)
     over = state.over.get(visit_id)
     found = over.visit if over else state.visits.get(visit_id) or state.holds.get(visit_id)
     if found is not None:
         call.at_clinic(found.slot.clinic_id)
+    return found.slot if found is not None else None
 
 
 @routes.command(
@@ -60,14 +66,25 @@ async def _at_its_clinic(call: Call, patient_id: UUID, visit_id: UUID) -> None:
     scope="scheduling:book",
     summary="Book a held slot",
     request_example={"hold_id": examples.HOLD_ID},
-    response_example={**examples.VISIT, "version": None},
+    response_example=examples.VISIT,
     response=VisitView,
-    refusals=(refusals.HoldGone, refusals.IntervalTooShort, refusals.NotCleared, refusals.TooLateForProvisional),
+    refusals=(
+        refusals.HoldGone,
+        refusals.IntervalTooShort,
+        refusals.NotCleared,
+        refusals.TooLateForProvisional,
+        refusals.ClinicClosed,
+        refusals.PractitionerAway,
+        refusals.PractitionerNotLicensed,
+        refusals.RoomUnsuitable,
+        refusals.LaserUnsuitable,
+    ),
 )
 async def book_visit(call: Call, patient_id: UUID, body: BookingBody) -> VisitView:
-    """A hold becomes a visit under the same id: firm, or provisional until a clearance reaches its day."""
-    await _at_its_clinic(call, patient_id, body.hold_id)
-    return await _decide(call, patient_id, body.hold_id, c.BookVisit(hold_id=body.hold_id, at=call.now()), location=True)
+    """A hold becomes a visit under the same id: firm, or provisional until a clearance reaches its day. Decided anew, the place too."""
+    slot = await _at_its_clinic(call, patient_id, body.hold_id)
+    command = c.BookVisit(hold_id=body.hold_id, place=await place_of(call, slot) if slot else None, at=call.now())
+    return await _decide(call, patient_id, body.hold_id, command, location=True)
 
 
 @routes.query(
@@ -78,9 +95,10 @@ async def book_visit(call: Call, patient_id: UUID, body: BookingBody) -> VisitVi
     summary="Read a visit of a patient",
     response=VisitView,
     response_example=examples.VISIT,
+    as_recorded=AS_RECORDED,
 )
 async def get_visit(call: Call, patient_id: UUID, visit_id: UUID) -> VisitView:
-    """As the itinerary says it: always the newest. `version` (the ETag) is that of the whole itinerary."""
+    """Always the newest. `version` (the ETag) is that of the patient's whole itinerary."""
     state, version = await call.state_of(ITINERARY, patient_id)
     if state.closed:
         raise NotFound("There is no such visit of this patient.")
@@ -95,7 +113,7 @@ async def get_visit(call: Call, patient_id: UUID, visit_id: UUID) -> VisitView:
     status=200,
     summary="Move a visit to another slot",
     request_example=examples.MOVE_BODY,
-    response_example={**examples.VISIT, "starts_at": "2026-03-04T11:00:00Z", "ends_at": "2026-03-04T12:15:00Z", "version": None},
+    response_example={**examples.VISIT, "starts_at": "2026-03-04T11:00:00Z", "ends_at": "2026-03-04T12:15:00Z", "version": 6},
     response=VisitView,
     changes=True,
     refusals=(*SLOT_REFUSALS, refusals.VisitOver, refusals.AlreadyArrived),
@@ -103,7 +121,9 @@ async def get_visit(call: Call, patient_id: UUID, visit_id: UUID) -> VisitView:
 async def move_visit(call: Call, patient_id: UUID, visit_id: UUID, body: SlotBody) -> VisitView:
     """The new slot is taken and the old one given back in one step, or nothing changes. Same rules as for a booking."""
     await _at_its_clinic(call, patient_id, visit_id)
-    command = c.MoveVisit(visit_id=visit_id, asked=body.asked(), place=await place_of(call, body), at=call.now())
+    async with call.naming(ITINERARY, patient_id):
+        place = await place_of(call, body)
+    command = c.MoveVisit(visit_id=visit_id, asked=body.asked(), place=place, at=call.now())
     return await _decide(call, patient_id, visit_id, command)
 
 
@@ -111,10 +131,10 @@ async def move_visit(call: Call, patient_id: UUID, visit_id: UUID, body: SlotBod
     "POST",
     VISIT + "/same-day-approval",
     name="approveSameDay",
-    scope="scheduling:book",
+    scope="scheduling:approve",
     status=200,
     summary="Approve a treatment on the day of the examination",
-    response_example={**examples.VISIT, "same_day_approved": True, "version": None},
+    response_example={**examples.VISIT, "same_day_approved": True, "version": 6},
     response=VisitView,
     changes=True,
     refusals=(
@@ -135,7 +155,7 @@ async def approve_same_day(call: Call, patient_id: UUID, visit_id: UUID) -> Visi
     scope="scheduling:book",
     status=200,
     summary="Check a patient in",
-    response_example={**examples.VISIT, "checked_in": True, "version": None},
+    response_example={**examples.VISIT, "checked_in": True, "version": 6},
     response=VisitView,
     changes=True,
     refusals=(refusals.VisitNotToday, refusals.VisitNotFirm, refusals.SameDayNotApproved, refusals.VisitOver),
@@ -150,11 +170,11 @@ async def check_in(call: Call, patient_id: UUID, visit_id: UUID) -> VisitView:
     "POST",
     VISIT + "/attestation",
     name="attestDay",
-    scope="scheduling:book",
+    scope="scheduling:attest",
     status=200,
     summary="Attest whether anything has changed since the examination",
     request_example={"changes": False},
-    response_example={**examples.VISIT, "checked_in": True, "changes": False, "version": None},
+    response_example={**examples.VISIT, "checked_in": True, "changes": False, "version": 7},
     response=VisitView,
     changes=True,
     refusals=(refusals.NotArrived, refusals.ChangesStand, refusals.VisitNotToday, refusals.VisitOver),
@@ -174,7 +194,7 @@ async def attest_day(call: Call, patient_id: UUID, visit_id: UUID, body: Attesta
     status=200,
     summary="Cancel a visit",
     request_example={"cause": "patient"},
-    response_example={**examples.VISIT, "standing": "cancelled", "cause": "patient", "version": None},
+    response_example={**examples.VISIT, "standing": "cancelled", "cause": "patient", "version": 6},
     response=VisitView,
     changes=True,
     refusals=(refusals.VisitOver,),
@@ -196,6 +216,7 @@ async def cancel_visit(call: Call, patient_id: UUID, visit_id: UUID, body: Cance
         "patient_id": examples.PATIENT_ID, "holds": [], "visits": [{**examples.VISIT, "version": None}], "over": [], "treatments": [],
         "procedures": [], "clearances": [], "version": 5,
     },
+    as_recorded=AS_RECORDED,
 )  # fmt: skip
 async def get_itinerary(call: Call, patient_id: UUID) -> ItineraryView:
     """All visits at all clinics of the chain, and what decides about them. Always the newest."""

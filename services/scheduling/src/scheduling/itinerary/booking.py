@@ -8,11 +8,21 @@ from uuid import UUID
 from erbium_kernel.errors import NotFound
 from scheduling.hours import LocalTime, instant_of
 from scheduling.itinerary import refusals
-from scheduling.itinerary.commands import BookingCommand, BookVisit, CancelVisit, GiveBackHold, HoldSlot, MoveVisit
+from scheduling.itinerary.commands import (
+    Asked,
+    BookingCommand,
+    BookVisit,
+    CancelVisit,
+    GiveBackHold,
+    HoldSlot,
+    MoveVisit,
+    Place,
+)
 from scheduling.itinerary.events import CancelCause, HoldEnded, ItineraryEvent, SlotHeld, VisitBooked, VisitCancelled, VisitMoved
-from scheduling.itinerary.legality import legal_slot
+from scheduling.itinerary.legality import fits, legal_slot
+from scheduling.itinerary.slot import Slot
 from scheduling.itinerary.standing import admitted, judge, today_at
-from scheduling.itinerary.state import Firm, Hold, Itinerary, Provisional, Visit
+from scheduling.itinerary.state import Firm, Itinerary, Provisional, Visit
 from scheduling.rules import Rules
 
 
@@ -49,7 +59,7 @@ def cancelled(patient_id: UUID, visit: Visit, cause: CancelCause) -> VisitCancel
 
 def _hold(rules: Rules, command: HoldSlot, state: Itinerary) -> Sequence[ItineraryEvent]:
     known = state.holds.get(command.hold_id) or state.visits.get(command.hold_id)
-    if known is not None and _same(known, command):
+    if known is not None and known.wanted == command.wanted and _is_there(known.slot, command.asked, command.place):
         return []
     if known is not None or command.hold_id in state.over:
         raise refusals.HoldExists
@@ -62,12 +72,11 @@ def _hold(rules: Rules, command: HoldSlot, state: Itinerary) -> Sequence[Itinera
     return [SlotHeld(hold_id=command.hold_id, patient_id=command.patient_id, wanted=command.wanted, slot=slot, expires_at=expires_at)]
 
 
-def _same(known: Hold | Visit, command: HoldSlot) -> bool:
-    asked, slot = command.asked, known.slot
+def _is_there(slot: Slot, asked: Asked, place: Place) -> bool:
+    """The slot is what is asked for, whatever has become of the place meanwhile."""
     starts_at = instant_of(asked.starts, slot.time_zone) if isinstance(asked.starts, LocalTime) else asked.starts
     there = (slot.clinic_id, slot.practitioner_id, slot.room_id, slot.device_id, slot.starts_at)
-    wanted = (command.place.clinic_id, asked.practitioner_id, asked.room_id, asked.device_id, starts_at)
-    return known.wanted == command.wanted and there == wanted
+    return there == (place.clinic_id, asked.practitioner_id, asked.room_id, asked.device_id, starts_at)
 
 
 def _give_back(patient_id: UUID, command: GiveBackHold, state: Itinerary) -> Sequence[ItineraryEvent]:
@@ -83,8 +92,9 @@ def _book(rules: Rules, patient_id: UUID, command: BookVisit, state: Itinerary) 
     if command.hold_id in state.visits:
         return []
     hold = state.holds.get(command.hold_id)
-    if hold is None or hold.expires_at <= command.at:
+    if hold is None or command.place is None or hold.expires_at <= command.at:
         raise refusals.HoldGone
+    fits(hold.wanted, hold.slot, command.place)
     judgement = judge(rules, state, hold.wanted, hold.slot.on, today_at(hold.slot, command.at), hold.hold_id)
     standing = admitted(rules, judgement, hold.slot, command.at)
     clearance_id, firm_by = _parts(standing)
@@ -104,9 +114,9 @@ def _move(rules: Rules, patient_id: UUID, command: MoveVisit, state: Itinerary) 
     visit = the_visit(state, command.visit_id)
     if visit.checked_in:
         raise refusals.AlreadyArrived
-    slot = legal_slot(rules, patient_id, visit.wanted, command.asked, command.place, command.at)
-    if slot == visit.slot:
+    if _is_there(visit.slot, command.asked, command.place):
         return []
+    slot = legal_slot(rules, patient_id, visit.wanted, command.asked, command.place, command.at)
     judgement = judge(rules, state, visit.wanted, slot.on, today_at(slot, command.at), visit.visit_id)
     standing = admitted(rules, judgement, slot, command.at)
     clearance_id, firm_by = _parts(standing)

@@ -78,9 +78,10 @@ class GiveBackHold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookVisit:
-    """Turn a hold into a visit, under the same id."""
+    """Turn a hold into a visit, under the same id. `place`: what its clinic says now of what is held; None = nothing is held."""
 
     hold_id: UUID
+    place: Place | None
     at: datetime
 
 

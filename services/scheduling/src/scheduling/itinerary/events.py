@@ -193,7 +193,8 @@ class VisitMadeProvisional:
 class VisitFrozen:
     """The visit keeps its slot until `until` and may not take place meanwhile. Units: UTC.
 
-    `rules`: the interval rules it breaks, `earliest`: the first day without one, if the cause is an interval.
+    Said again under the same `until` when something else stands in its way. `rules`: the interval rules it breaks; `earliest`: the
+    first day on which nothing that is known stands in the way, None = date open.
     """
 
     visit_id: UUID

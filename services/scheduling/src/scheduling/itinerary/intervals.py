@@ -28,6 +28,12 @@ class Conflict:
     gap_days: int
     earliest: date | None
 
+    @property
+    def overridable(self) -> bool:
+        """The gap has reached the day from which on a doctor may override the rule."""
+        from_day = self.rule.overridable_from_day
+        return from_day is not None and self.gap_days >= from_day
+
 
 def conflicts(rules: Rules, act: Act, others: Iterable[Act]) -> tuple[Conflict, ...]:
     """Every rule that `act` breaks with its neighbours on either side; two acts on one day are tried in both orders."""
@@ -42,12 +48,6 @@ def conflicts(rules: Rules, act: Act, others: Iterable[Act]) -> tuple[Conflict, 
         if gap <= 0 and (rule := rules.interval(act.kind, other.kind)) and -gap < rule.gap_days_min:
             found.append(Conflict(rule=rule, other=other.ref, gap_days=-gap, earliest=None))
     return tuple(found)
-
-
-def legal_days(rules: Rules, act: Act, others: Sequence[Act], first: date, last: date) -> tuple[date, ...]:
-    """The days from `first` to `last`, both included, on which the act breaks no rule."""
-    days = (first + timedelta(days=n) for n in range(gap_days(first, last) + 1))
-    return tuple(day for day in days if not conflicts(rules, replace(act, on=day), others))
 
 
 def earliest_legal(rules: Rules, act: Act, others: Sequence[Act]) -> date | None:

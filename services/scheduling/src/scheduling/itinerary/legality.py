@@ -34,11 +34,20 @@ def legal_slot(rules: Rules, patient_id: UUID, wanted: Wanted, asked: Asked, pla
         device_id=asked.device_id,
         occupied=tuple(_occupied(rule, patient_id, asked, window)),
     )
+    fits(wanted, slot, place)
+    return slot
+
+
+def fits(wanted: Wanted, slot: Slot, place: Place) -> None:
+    """The place, as it says of itself now, can give that visit in that slot.
+
+    Raises: ClinicClosed, PractitionerAway, PractitionerNotLicensed, RoomUnsuitable, LaserUnsuitable.
+    """
+    window = Window(slot.starts_at, slot.ends_at)
     if not inside(window, place.hours, slot.on, place.time_zone):
         raise refusals.ClinicClosed(on=slot.on.isoformat(), time_zone=place.time_zone)
     _practitioner(place.licence, wanted, slot, window)
     _room_and_laser(place, wanted)
-    return slot
 
 
 def _complete(wanted: Wanted, asked: Asked) -> None:

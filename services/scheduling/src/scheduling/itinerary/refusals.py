@@ -18,17 +18,17 @@ class SlotInThePast(Rejected):
 
 
 class SlotTooFarAhead(Rejected):
-    """The slot is further ahead than the book is open."""
+    """The slot is further ahead than bookings are taken."""
 
     slug = "scheduling.slot-too-far-ahead"
-    do = "Choose an earlier start."
+    do = "Choose an earlier start; `days_ahead_max` says how many days ahead."
 
 
 class ClinicClosed(Rejected):
     """The clinic is not open for the whole visit."""
 
     slug = "scheduling.clinic-closed"
-    do = "Choose a start inside the opening hours; the clinic's resource lists them."
+    do = "Choose a start inside the opening hours: GET /v1/clinics/{clinic_id} lists them."
 
 
 class PractitionerAway(Rejected):
@@ -88,7 +88,7 @@ class HoldGone(Rejected):
 
 
 class IntervalTooShort(Rejected):
-    """Another act on the patient is too close, before or after, at whatever clinic."""
+    """Another treatment or procedure of the patient is too close, before or after, at whatever clinic."""
 
     slug = "scheduling.interval-too-short"
     do = "Choose a day on or after `earliest`; where it is null, no legal day was found in the time looked at."
@@ -147,7 +147,7 @@ class ChangesStand(Rejected):
     """A change has been attested for this day; only a doctor can clear the patient again."""
 
     slug = "scheduling.changes-stand"
-    do = "Let a doctor examine the patient; a reinstated clearance thaws the visit."
+    do = "Let a doctor examine the patient; once the clearance is reinstated, the visit may take place."
 
 
 class SameDayNotApproved(Rejected):

@@ -1,7 +1,7 @@
 """Firm, provisional or refused: what screening has said and the interval rules decide about one visit on one day."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import assert_never
 from uuid import UUID
@@ -11,7 +11,7 @@ from erbium_kernel.errors import Rejected
 from scheduling.itinerary import refusals
 from scheduling.itinerary.intervals import Act, Conflict, conflicts, earliest_legal
 from scheduling.itinerary.slot import Slot, Wanted
-from scheduling.itinerary.state import Clearance, Firm, Itinerary, Provisional, Verdict
+from scheduling.itinerary.state import ENDED, Clearance, Firm, Itinerary, Provisional, Verdict
 from scheduling.rules import Rules
 
 
@@ -31,11 +31,20 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """About one visit on one day: what the clearances say, and the intervals that it breaks (`legal_on`: the first day without)."""
+    """About one visit on one day: what the clearances say, and the intervals that it breaks.
+
+    `legal_on`: of the days that the clearances allow, the first on which no interval is broken; None = none found.
+    """
 
     clearance: Firm | Possible | Refused
     conflicts: tuple[Conflict, ...]
     legal_on: date | None
+
+    @property
+    def earliest(self) -> date | None:
+        """The first day on which nothing that is known stands in the way; None = date open."""
+        open_date = isinstance(self.clearance, Refused) and self.clearance.earliest is None
+        return None if open_date else self.legal_on
 
 
 def judge(rules: Rules, state: Itinerary, wanted: Wanted, on: date, today: date, visit_id: UUID, *, look_ahead: bool = True) -> Judgement:
@@ -48,9 +57,24 @@ def judge(rules: Rules, state: Itinerary, wanted: Wanted, on: date, today: date,
         return Judgement(clearance=clearance, conflicts=(), legal_on=on)
     act = Act(ref=visit_id, kind=wanted.act, zones=wanted.zones, on=on)
     others = state.acts(without=visit_id)
-    broken = conflicts(rules, act, others)
-    legal_on = (earliest_legal(rules, act, others) if look_ahead else None) if broken else on
+    broken = _not_settled(state, clearance, conflicts(rules, act, others))
+    allowed_on = max(on, clearance.earliest or on) if isinstance(clearance, Refused) else on
+    if not broken and allowed_on == on:
+        return Judgement(clearance=clearance, conflicts=(), legal_on=on)
+    legal_on = earliest_legal(rules, replace(act, on=allowed_on), others) if look_ahead else None
     return Judgement(clearance=clearance, conflicts=broken, legal_on=legal_on)
+
+
+def _not_settled(state: Itinerary, clearance: Firm | Possible | Refused, found: Sequence[Conflict]) -> tuple[Conflict, ...]:
+    """Without what a doctor may override, where screening knew of the outside procedure when it last said that the clearance stands.
+
+    Why: a clearance with that procedure on record is the override. Windows that nobody may override stand here as well as there.
+    """
+    if not isinstance(clearance, Firm) or clearance.clearance_id is None:
+        return tuple(found)
+    said = state.clearances[clearance.clearance_id].heard
+    known = {ref for ref, heard in state.procedures_heard.items() if heard < said}
+    return tuple(conflict for conflict in found if not (conflict.overridable and conflict.other in known))
 
 
 def admitted(rules: Rules, judgement: Judgement, slot: Slot, at: datetime) -> Firm | Provisional:
@@ -75,13 +99,12 @@ def admitted(rules: Rules, judgement: Judgement, slot: Slot, at: datetime) -> Fi
 def refusal_of(judgement: Judgement) -> Rejected | None:
     """Why not on that day, with all reasons and the first day on which none of them holds; an open date stays open."""
     broken = [f"{conflict.rule.id} v{conflict.rule.version}" for conflict in judgement.conflicts]
+    earliest = judgement.earliest.isoformat() if judgement.earliest else None
     if isinstance(judgement.clearance, Refused):
-        dates = (judgement.clearance.earliest, judgement.legal_on)
-        earliest = None if None in dates else max(day for day in dates if day is not None)
-        return refusals.NotCleared(reasons=[*judgement.clearance.reasons, *broken], earliest=_text(earliest))
+        return refusals.NotCleared(reasons=[*judgement.clearance.reasons, *broken], earliest=earliest)
     if broken:
         gaps = [f"{conflict.gap_days} of {conflict.rule.gap_days_min} days" for conflict in judgement.conflicts]
-        return refusals.IntervalTooShort(reasons=broken, gaps=gaps, earliest=_text(judgement.legal_on))
+        return refusals.IntervalTooShort(reasons=broken, gaps=gaps, earliest=earliest)
     return None
 
 
@@ -133,22 +156,46 @@ def _newest_covering(rules: Rules, state: Itinerary, wanted: Wanted, on: date) -
 
 
 def _zone_answers(rules: Rules, state: Itinerary, modality: str, zone: str, on: date, today: date) -> Sequence[Firm | Possible | Refused]:
-    """What was said about a zone, newest first, back to the newest statement about all of it; a gap in what is known says nothing."""
+    """What is known of a zone on that day: a clearance that stands, else what was said about it.
+
+    Why a later verdict does not undercut a clearance: what contradicts it suspends it, and is heard first. The verdict was about another
+    day, or another reason to treat.
+    """
+    for clearance in state.clearances.values():
+        if clearance.modality == modality and rules.covers(clearance.zones, zone) and valid_on(rules, clearance, on):
+            return [Firm(clearance_id=clearance.clearance_id)]
+    return _said_of(rules, state, modality, zone, on, today)
+
+
+def _said_of(rules: Rules, state: Itinerary, modality: str, zone: str, on: date, today: date) -> Sequence[Firm | Possible | Refused]:
+    """Newest first, back to the newest statement about all of it; a gap in what is known says nothing.
+
+    A clearance that is over leaves the word to an older one that still stands; what was said before it was answered by it.
+    """
     answers: list[Firm | Possible | Refused] = []
+    over: Firm | Possible | Refused | None = None
     incomplete = False
     for said in _newest_first(state, modality):
         whole = rules.covers(said.zones, zone)
         if isinstance(said, Clearance):
-            if whole:
+            if whole and not _is_over(said, today):
                 return [*answers, _of_clearance(rules, said, on, today)]
-        elif said.outcome == "INCOMPLETE":
-            incomplete = incomplete or rules.in_field(said.zones, (zone,))
-        elif rules.in_field(said.zones, (zone,)):
+            if whole and over is None:
+                over = _of_clearance(rules, said, on, today)
+        elif over is None and rules.in_field(said.zones, (zone,)):
+            if said.outcome == "INCOMPLETE":
+                incomplete = True
+                continue
             answers.append(_of_verdict(said, on))
             if whole:
                 return answers
-    reason = "INCOMPLETE" if incomplete else "NO_CLEARANCE"
-    return [*answers, Refused(reasons=(reason,), earliest=None, stale=True)]
+    nothing = Refused(reasons=("INCOMPLETE" if incomplete else "NO_CLEARANCE",), earliest=None, stale=True)
+    return [*answers, over or nothing]
+
+
+def _is_over(clearance: Clearance, today: date) -> bool:
+    """Ended, or its last day is over even if nobody has said so yet."""
+    return clearance.status in ENDED or (clearance.status == "valid" and today > clearance.valid_until)
 
 
 def _newest_first(state: Itinerary, modality: str) -> Iterator[Clearance | Verdict]:
@@ -203,7 +250,3 @@ def _together(refused: Sequence[Refused]) -> Refused:
         earliest=max(known) if len(known) == len(dates) else None,
         stale=all(answer.stale for answer in refused),
     )
-
-
-def _text(day: date | None) -> str | None:
-    return day.isoformat() if day else None

@@ -103,7 +103,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Itinerary:
-    """Everything of one patient. `early` keeps changes of clearances whose grant has not been heard yet; `said` counts statements."""
+    """Everything of one patient. `early` keeps changes of clearances whose grant has not been heard yet; `said` counts statements.
+
+    `procedures_heard`: when each outside procedure was said last, counted.
+    """
 
     patient_id: UUID | None = None
     closed: bool = False
@@ -111,6 +114,7 @@ class Itinerary:
     visits: Mapping[UUID, Visit] = field(default_factory=dict)
     over: Mapping[UUID, Over] = field(default_factory=dict)
     procedures: Mapping[UUID, Act] = field(default_factory=dict)
+    procedures_heard: Mapping[UUID, int] = field(default_factory=dict)
     treatments: Mapping[UUID, Act] = field(default_factory=dict)
     clearances: Mapping[UUID, Clearance] = field(default_factory=dict)
     early: Mapping[UUID, e.ClearanceChangeHeard] = field(default_factory=dict)
@@ -179,7 +183,8 @@ def _heard(state: Itinerary, event: e.HeardEvent) -> Itinerary:
             return replace(state, verdicts=(*state.verdicts, verdict))
         case e.ProcedureHeard():
             act = Act(ref=event.procedure_id, kind=event.kind, zones=event.zones, on=event.on)
-            return replace(state, procedures={**state.procedures, act.ref: act})
+            heard = {**state.procedures_heard, act.ref: state.said}
+            return replace(state, procedures={**state.procedures, act.ref: act}, procedures_heard=heard)
         case e.TreatmentHeard():
             act = Act(ref=event.treatment_id, kind=event.modality, zones=event.zones, on=event.on)
             return _over(replace(state, treatments={**state.treatments, act.ref: act}), event.visit_id, "treated")
@@ -214,6 +219,16 @@ def _clearance_changed(state: Itinerary, event: e.ClearanceChangeHeard) -> Itine
     return state if known.status in ENDED else _with_clearance(state, known, _status(event.change), event.earliest)
 
 
+def _all_suspended(state: Itinerary) -> Itinerary:
+    """Every clearance that stands counts as suspended."""
+    said = state.said + 1
+    held = {
+        key: replace(one, status="suspended", earliest=None, heard=said) if one.status == "valid" else one
+        for key, one in state.clearances.items()
+    }
+    return replace(state, clearances=held, said=said)
+
+
 def _with_clearance(state: Itinerary, known: Clearance, status: ClearanceStatus, earliest: date | None) -> Itinerary:
     """A suspension or its end is a new word about the skin; the end of a clearance is none, it leaves what was said before it."""
     heard = state.said if status in ("valid", "suspended") else known.heard
@@ -226,10 +241,9 @@ def _status(change: e.ClearanceChange) -> ClearanceStatus:
 
 
 def _attested(state: Itinerary, event: e.DayAttested) -> Itinerary:
-    """A change named at the door suspends the clearance here at once; screening hears the same and says when it stands again."""
-    known = state.clearances.get(event.clearance_id) if event.clearance_id else None
-    if event.changes and known is not None:
-        state = _with_clearance(replace(state, said=state.said + 1), known, "suspended", None)
+    """A change named at the door suspends every clearance here at once; screening does the same and says when one stands again."""
+    if event.changes:
+        state = _all_suspended(state)
     return _changed(state, event.visit_id, changes=event.changes)
 
 

@@ -2,25 +2,31 @@
 
 from uuid import UUID
 
-from erbium_kernel.errors import NotFound
+from erbium_kernel.errors import ReferenceNotFound
 from erbium_kernel.http import Call
 from erbium_kernel.personal import Personal
-from screening.deciders import CLINIC
+from screening.deciders import CLINIC, PATIENT
 from screening.patient.commands import Act
 
 
-class ClinicUnknown(NotFound):
-    """Screening has not heard of this clinic yet, so it does not know its local date."""
+class ClinicUnknown(ReferenceNotFound):
+    """Screening has not heard of this clinic, so it does not know the date there."""
 
-    do = "Register the clinic in scheduling first; if that was just now, send the request again in a moment."
+    do = "Register the clinic in scheduling first. If that was a moment ago, send the same request again."
 
 
-async def act_at(call: Call, clinic_id: UUID) -> Act:
-    """The act of this request. Raises: Faulty (403) if the token does not cover the clinic; ClinicUnknown."""
+async def act_at(call: Call, clinic_id: UUID, patient_id: UUID | None = None) -> Act:
+    """The act of this request, on this patient where the address names one.
+
+    Raises: Faulty (403) if the token does not cover the clinic; ClinicUnknown, or NotFound if there is no such patient either.
+    """
     call.at_clinic(clinic_id)
     clinic, _ = await call.state_of(CLINIC, clinic_id)
+    if clinic is None and patient_id is not None:
+        async with call.naming(PATIENT, patient_id):
+            raise ClinicUnknown(pointer="/clinic_id")
     if clinic is None:
-        raise ClinicUnknown
+        raise ClinicUnknown(pointer="/clinic_id")
     return Act(clinic_id=clinic_id, time_zone=clinic.time_zone, at=call.now(), by=call.actor_id, roles=call.principal.roles)
 
 

@@ -11,31 +11,35 @@ from screening.facts import When
 from screening.http.words import AnswerValue, FindingWord, Indication, Modality, ProcedureKind, Question, RuleId, Zone, Zones
 from screening.patient.decision_events import Mitigation
 
+LATEST = "The last day on which it may have been, for an estimated or unknown day."
 Certainty = Literal["exact", "estimated", "latest_plausible", "unknown"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Note = Annotated[str, Field(min_length=1, max_length=2000, description="Free text; kept sealed.")]
+Here = Annotated[UUID, Field(description="The clinic where it is done; it makes the local date.")]
+NewId = Annotated[UUID | None, Field(description="Chosen by the caller, or made here.")]
+PlannedModality = Annotated[Modality, Field(description="The kind of laser.")]
 TimeZone = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+\-/]+$", description="IANA name.")]
 
 
 class RegisterPatientBody(Body):
     """A new patient of the chain."""
 
-    clinic_id: UUID
-    patient_id: UUID | None = Field(default=None, description="Chosen by the caller, or made here.")
-    name: Name
-    birth_date: date
-    contact: Name | None = None
+    clinic_id: Annotated[UUID, Field(description="The clinic that registers; every clinic of the chain sees the patient.")]
+    patient_id: NewId = None
+    name: Annotated[Name, Field(description="Kept sealed.")]
+    birth_date: Annotated[date, Field(description="Kept sealed.")]
+    contact: Annotated[Name | None, Field(description="A telephone number or an address; kept sealed.")] = None
 
 
 class ProcedureBody(Body):
     """A procedure done elsewhere. An estimate names the end of its plausible window; the worst case counts."""
 
     clinic_id: UUID = Field(description="Where it is reported.")
-    kind: ProcedureKind
+    kind: Annotated[ProcedureKind, Field(description="What was done.")]
     zones: Zones = Field(default_factory=list, description="Empty: the zone is unknown and counts as the face.")
     on: date | None = Field(default=None, description="Local date of the place where it was done.")
-    certainty: Certainty = "exact"
-    latest_plausible_on: date | None = None
+    certainty: Annotated[Certainty, Field(description="How well the day is known.")] = "exact"
+    latest_plausible_on: Annotated[date | None, Field(description=LATEST)] = None
     performed_time_zone: TimeZone | None = Field(default=None, description="Of the place where it was done; the clinic's own if absent.")
 
     def when(self) -> When:
@@ -46,18 +50,18 @@ class ProcedureBody(Body):
 class ReportProcedureBody(ProcedureBody):
     """The first report of a procedure."""
 
-    procedure_id: UUID | None = None
+    procedure_id: NewId = None
 
 
 class AnswerBody(Body):
     """One answer. Values that take a date are listed by the questionnaire; zones matter for procedures."""
 
-    question: Question
-    value: AnswerValue
-    on: date | None = None
-    certainty: Certainty | None = None
-    latest_plausible_on: date | None = None
-    zones: Zones = Field(default_factory=list)
+    question: Annotated[Question, Field(description="Its id in the questionnaire.")]
+    value: Annotated[AnswerValue, Field(description="One of the values that the questionnaire lists for it.")]
+    on: Annotated[date | None, Field(description="The day that the answer speaks of, where its value takes one.")] = None
+    certainty: Annotated[Certainty | None, Field(description="How well that day is known; exact if `on` stands alone.")] = None
+    latest_plausible_on: Annotated[date | None, Field(description=LATEST)] = None
+    zones: Zones = Field(default_factory=list, description="Where, for procedures; empty: unknown, which counts as the face.")
 
     def when(self) -> When | None:
         """The day that the answer speaks of, if it names one."""
@@ -67,22 +71,25 @@ class AnswerBody(Body):
 
 
 class AnswersBody(Body):
-    """A set of answers, given now. `corrects`: the earlier set that was recorded wrongly."""
+    """A set of answers, given now."""
 
-    clinic_id: UUID
-    answers_id: UUID | None = None
-    corrects: UUID | None = None
-    answers: Annotated[list[AnswerBody], Field(min_length=1, max_length=50)]
+    clinic_id: Here
+    answers_id: NewId = None
+    corrects: Annotated[UUID | None, Field(description="The earlier set of this patient that was recorded wrongly.")] = None
+    answers: Annotated[list[AnswerBody], Field(min_length=1, max_length=50, description="Each question once.")]
 
 
 class ConsultationBody(Body):
     """A doctor's consultation, held now. With a skin type it includes an examination."""
 
-    clinic_id: UUID
-    consultation_id: UUID | None = None
+    clinic_id: Here
+    consultation_id: NewId = None
     skin_type: Literal["I", "II", "III", "IV", "V", "VI"] | None = Field(default=None, description="Fitzpatrick type.")
-    findings: Annotated[list[FindingWord], Field(max_length=20)] = Field(default_factory=list)
-    note: Note | None = None
+    findings: Annotated[list[FindingWord], Field(max_length=20, description="What was seen; needs `skin_type`.")] = Field(
+        default_factory=list
+    )
+    note: Annotated[Note | None, Field(description="Of the examination; needs `skin_type`; kept sealed.")] = None
+    corrects: Annotated[UUID | None, Field(description="The earlier consultation of this patient that was recorded wrongly.")] = None
 
     @model_validator(mode="after")
     def _examined(self) -> Self:
@@ -95,37 +102,38 @@ class ConsultationBody(Body):
 class TestSpotBody(Body):
     """A test spot, treated now."""
 
-    clinic_id: UUID
-    spot_id: UUID | None = None
-    modality: Modality
-    zone: Zone
+    clinic_id: Here
+    spot_id: NewId = None
+    modality: PlannedModality
+    zone: Annotated[Zone, Field(description="Where the spot was treated.")]
 
 
 class TestSpotReadingBody(Body):
-    """What a test spot shows. PIH = post-inflammatory hyperpigmentation."""
+    """What a test spot shows."""
 
-    clinic_id: UUID
-    reading: Literal["no_pih", "pih"]
+    clinic_id: Here
+    reading: Annotated[Literal["no_pih", "pih"], Field(description="PIH = post-inflammatory hyperpigmentation.")]
 
 
 class PreconditionBody(Body):
     """A prescribed antiviral, or the begin of priming."""
 
-    clinic_id: UUID
-    precondition_id: UUID | None = None
-    kind: Literal["antiviral", "priming"]
-    starts_on: date
+    clinic_id: Here
+    precondition_id: NewId = None
+    kind: Annotated[Literal["antiviral", "priming"], Field(description="What begins.")]
+    starts_on: Annotated[date, Field(description="The first day of it, which may lie ahead.")]
+    corrects: Annotated[UUID | None, Field(description="The earlier precondition of this patient that was recorded wrongly.")] = None
 
 
 class RequestClearanceBody(Body):
-    """What is to be treated, and on which day the rules are asked for (today if absent)."""
+    """What is to be treated, and when."""
 
-    clinic_id: UUID
-    clearance_id: UUID | None = None
-    modality: Modality
-    zones: Annotated[list[Zone], Field(min_length=1, max_length=10)]
-    on: date | None = None
-    indication: Indication | None = None
+    clinic_id: Here
+    clearance_id: NewId = None
+    modality: PlannedModality
+    zones: Annotated[list[Zone], Field(min_length=1, max_length=10, description="What is to be treated.")]
+    on: Annotated[date | None, Field(description="The day that the rules are asked for; today if absent.")] = None
+    indication: Annotated[Indication | None, Field(description="Why; some rules depend on it.")] = None
     acknowledges: Annotated[list[RuleId], Field(max_length=20)] = Field(
         default_factory=list, description="Advisory rules that the patient was told of."
     )
@@ -134,33 +142,33 @@ class RequestClearanceBody(Body):
 class OverrideBody(Body):
     """One rule, one modality, one zone, for a limited number of days from today."""
 
-    clinic_id: UUID
-    override_id: UUID | None = None
+    clinic_id: Here
+    override_id: NewId = None
     rule_id: RuleId
-    rule_version: Annotated[int, Field(ge=1, le=10_000)]
-    modality: Modality
-    zone: Zone
+    rule_version: Annotated[int, Field(ge=1, le=10_000, description="As the assessment names it.")]
+    modality: PlannedModality
+    zone: Annotated[Zone, Field(description="Where the override holds.")]
     indication: Indication | None = Field(default=None, description="Where the rule depends on it: a minor's scar, a burn scar.")
-    rationale: Note
-    mitigations: Annotated[list[Mitigation], Field(min_length=1, max_length=5)]
+    rationale: Annotated[Note, Field(description="Why it may be overridden here, in a sentence or two; kept sealed.")]
+    mitigations: Annotated[list[Mitigation], Field(min_length=1, max_length=5, description="What makes it safer.")]
     expires_in_days: Annotated[int, Field(ge=0, le=365, description="0 = today is the last day; the rulebook says how many at most.")]
 
 
 class ActBody(Body):
     """Where it is done."""
 
-    clinic_id: UUID
+    clinic_id: Here
 
 
 class RevokeBody(Body):
     """Where, and a sealed note why."""
 
-    clinic_id: UUID
-    note: Note | None = None
+    clinic_id: Here
+    note: Annotated[Note | None, Field(description="Why; kept sealed.")] = None
 
 
 class LiftRetentionLockBody(Body):
     """A doctor's decision that the record need not be kept."""
 
-    clinic_id: UUID
+    clinic_id: Here
     rationale: Annotated[str, Field(min_length=20, max_length=2000, description="Free text; kept sealed.")]

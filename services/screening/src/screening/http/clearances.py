@@ -9,6 +9,7 @@ from fastapi import Query
 from erbium_kernel.clinical_dates import local_date
 from erbium_kernel.errors import PersonErased
 from erbium_kernel.http import Call, Page, Paging, Routes
+from erbium_kernel.looking_back import AsRecorded
 from erbium_kernel.personal import Personal
 from screening.deciders import PATIENT, RULEBOOK
 from screening.facts import Plan
@@ -25,10 +26,11 @@ from screening.projections import clearances
 from screening.rules import evaluate
 
 routes = Routes(tag="clearances")
+AS_RECORDED = AsRecorded(decider=PATIENT, by="patient_id", projections=(clearances.PROJECTION,))
 
 
 @routes.query("GET", "/patients/{patient_id}/assessment", name="assessPatient", scope="screening:read", response=AssessmentView,
-              response_example=examples.ASSESSMENT)  # fmt: skip
+              response_example=examples.ASSESSMENT, as_recorded=AS_RECORDED)  # fmt: skip
 async def assess_patient(
     call: Call,
     patient_id: UUID,
@@ -41,6 +43,7 @@ async def assess_patient(
     """What the rules say about a treatment on a day (today if absent), with the whole trace.
 
     Reads the patient's own record, not a list. `firm`: facts must be fresh on that day; `provisional`: today.
+    With `as_recorded`, today is the day of that instant: what the rules in force now make of what was known then.
     """
     state, version = await call.state_of(PATIENT, patient_id)
     if isinstance(state, Erased):
@@ -55,14 +58,14 @@ async def assess_patient(
 @routes.command("POST", "/patients/{patient_id}/overrides", name="grantOverride", scope="screening:decide", status=201, changes=True,
                 request_example=examples.OVERRIDE, response_example=examples.GRANTED_OVERRIDE, response=OverrideView,
                 refusals=(r.DoctorOnly, r.NotTheExaminingDoctor, r.RuleUnknown, r.SeedWindow, r.AbsoluteRule,
-                          r.PreconditionNotOverridable, r.NotOverridable, r.NothingToOverride, r.RationaleTooShort,
+                          r.PreconditionNotOverridable, r.NotOverridable, r.NothingToOverride, r.RationaleTooShort, r.MitigationMissing,
                           r.OverrideExpiryOutOfRange, r.IdTaken, PersonErased))  # fmt: skip
 async def grant_override(call: Call, patient_id: UUID, body: OverrideBody) -> OverrideView:
     """Override one rule for one modality and zone, as the doctor who examined the patient.
 
     It covers the facts that stand today: what is learned later under the same rule is not covered.
     """
-    act = await act_at(call, body.clinic_id)
+    act = await act_at(call, body.clinic_id, patient_id)
     override_id = body.override_id or call.new_id()
     command = GrantOverride(
         act=act, override_id=override_id, rule_id=body.rule_id, rule_version=body.rule_version, modality=body.modality, zone=body.zone,
@@ -73,22 +76,22 @@ async def grant_override(call: Call, patient_id: UUID, body: OverrideBody) -> Ov
 
 
 @routes.command("POST", "/patients/{patient_id}/clearances", name="requestClearance", scope="screening:decide", status=201, changes=True,
-                request_example=examples.REQUEST, response_example=examples.TRACED, response=TracedClearanceView,
+                request_example=examples.REQUEST, response_example=examples.DECIDED, response=TracedClearanceView,
                 refusals=(r.DoctorOnly, r.NotOffered, r.DateImpossible, r.AdvisoryNotAcknowledged, r.AlreadyCleared,
                           r.SuspendedClearanceWaits, r.IdTaken, r.WordUnknown, PersonErased))  # fmt: skip
 async def request_clearance(call: Call, patient_id: UUID, body: RequestClearanceBody) -> TracedClearanceView:
     """Ask for a clearance; the answer is granted, deferred or refused, with the reasons and the trace. All three are recorded."""
     clearance_id = body.clearance_id or call.new_id()
     command = RequestClearance(
-        act=await act_at(call, body.clinic_id), clearance_id=clearance_id, modality=body.modality, zones=tuple(body.zones), on=body.on,
-        indication=body.indication, acknowledges=tuple(body.acknowledges),
+        act=await act_at(call, body.clinic_id, patient_id), clearance_id=clearance_id, modality=body.modality, zones=tuple(body.zones),
+        on=body.on, indication=body.indication, acknowledges=tuple(body.acknowledges),
     )  # fmt: skip
     location = f"/v1/patients/{patient_id}/clearances/{clearance_id}"
     return await call.execute(PATIENT, patient_id, command, render=clearance(clearance_id), location=location)
 
 
 @routes.query("GET", "/patients/{patient_id}/clearances", name="listClearances", scope="screening:read", response=Page[ClearanceView],
-              response_example={"items": [examples.CLEARANCE], "next_cursor": None})  # fmt: skip
+              response_example={"items": [examples.CLEARANCE], "next_cursor": None}, as_recorded=AS_RECORDED)  # fmt: skip
 async def list_clearances(call: Call, patient_id: UUID, paging: Paging) -> Page[ClearanceView]:
     """List a patient's requests for clearance and how they stand, by id."""
     async with call.reading() as conn:
@@ -97,7 +100,7 @@ async def list_clearances(call: Call, patient_id: UUID, paging: Paging) -> Page[
 
 
 @routes.query("GET", "/patients/{patient_id}/clearances/{clearance_id}", name="getClearance", scope="screening:read",
-              response=TracedClearanceView, response_example=examples.TRACED)  # fmt: skip
+              response=TracedClearanceView, response_example=examples.TRACED, as_recorded=AS_RECORDED)  # fmt: skip
 async def get_clearance(call: Call, patient_id: UUID, clearance_id: UUID) -> TracedClearanceView:
     """Read one request for clearance, with the trace: which rule looked at which facts and said what."""
     async with call.reading() as conn:
@@ -108,18 +111,20 @@ async def get_clearance(call: Call, patient_id: UUID, clearance_id: UUID) -> Tra
 
 
 @routes.command("POST", "/patients/{patient_id}/clearances/{clearance_id}/reinstatement", name="reinstateClearance",
-                scope="screening:decide", status=200, changes=True, request_example=examples.ACT, response_example=examples.TRACED,
+                scope="screening:decide", status=200, changes=True, request_example=examples.ACT, response_example=examples.DECIDED,
                 response=TracedClearanceView, refusals=(r.DoctorOnly, r.StillContradicted, r.ClearanceEnded, PersonErased))  # fmt: skip
 async def reinstate_clearance(call: Call, patient_id: UUID, clearance_id: UUID, body: ActBody) -> TracedClearanceView:
     """Lift a suspension, as a doctor, once nothing contradicts the clearance any more."""
-    command = ReinstateClearance(act=await act_at(call, body.clinic_id), clearance_id=clearance_id)
+    command = ReinstateClearance(act=await act_at(call, body.clinic_id, patient_id), clearance_id=clearance_id)
     return await call.execute(PATIENT, patient_id, command, render=clearance(clearance_id))
 
 
 @routes.command("POST", "/patients/{patient_id}/clearances/{clearance_id}/revocation", name="revokeClearance", scope="screening:decide",
-                status=200, changes=True, request_example=examples.REVOKE, response_example=examples.TRACED, response=TracedClearanceView,
+                status=200, changes=True, request_example=examples.REVOKE, response_example=examples.DECIDED, response=TracedClearanceView,
                 refusals=(r.DoctorOnly, r.ClearanceEnded, PersonErased))  # fmt: skip
 async def revoke_clearance(call: Call, patient_id: UUID, clearance_id: UUID, body: RevokeBody) -> TracedClearanceView:
     """End a clearance for good, as a doctor."""
-    command = RevokeClearance(act=await act_at(call, body.clinic_id), clearance_id=clearance_id, note=personal(patient_id, body.note))
+    command = RevokeClearance(
+        act=await act_at(call, body.clinic_id, patient_id), clearance_id=clearance_id, note=personal(patient_id, body.note)
+    )
     return await call.execute(PATIENT, patient_id, command, render=clearance(clearance_id))

@@ -7,6 +7,7 @@ from uuid import UUID
 from erbium_kernel.clinical_dates import local_date
 from erbium_kernel.errors import PersonErased
 from erbium_kernel.http import Call, Opener, Routes
+from erbium_kernel.looking_back import AsRecorded
 from erbium_kernel.personal import Personal
 from screening.deciders import PATIENT, RULEBOOK
 from screening.http import examples
@@ -22,7 +23,7 @@ routes = Routes(tag="erasure")
 
 
 @routes.query("GET", "/patients/{patient_id}/retention-lock", name="getRetentionLock", scope="screening:read", response=RetentionView,
-              response_example=examples.RETENTION)  # fmt: skip
+              response_example=examples.RETENTION, as_recorded=AsRecorded(decider=PATIENT, by="patient_id"))  # fmt: skip
 async def get_retention_lock(call: Call, patient_id: UUID) -> RetentionView:
     """Read whether the record must be kept, why and until when."""
     state, _ = await call.state_of(PATIENT, patient_id)
@@ -34,11 +35,11 @@ async def get_retention_lock(call: Call, patient_id: UUID) -> RetentionView:
 
 
 @routes.command("POST", "/patients/{patient_id}/retention-lock/release", name="liftRetentionLock", scope="screening:decide", status=200,
-                changes=True, request_example=examples.LIFT, response_example=examples.RETENTION, response=RetentionView,
+                changes=True, request_example=examples.LIFT, response_example=examples.LIFTED, response=RetentionView,
                 refusals=(DoctorOnly, PersonErased))  # fmt: skip
 async def lift_retention_lock(call: Call, patient_id: UUID, body: LiftRetentionLockBody) -> RetentionView:
     """Record a doctor's decision that what is recorded so far need not be kept; a later clearance locks again."""
-    act = await act_at(call, body.clinic_id)
+    act = await act_at(call, body.clinic_id, patient_id)
     command = LiftRetentionLock(act=act, rationale=Personal(patient_id, body.rationale))
     return await call.execute(PATIENT, patient_id, command, render=_retention_of(act))
 
@@ -51,7 +52,7 @@ async def erase_patient(call: Call, patient_id: UUID, body: ActBody) -> ErasedVi
 
     Vetoed while the record must be kept: an open clearance, 7 days after one that led to no treatment, the years of a treatment record.
     """
-    command = ErasePatient(act=await act_at(call, body.clinic_id))
+    command = ErasePatient(act=await act_at(call, body.clinic_id, patient_id))
     return await call.execute(PATIENT, patient_id, command, render=_erased)
 
 

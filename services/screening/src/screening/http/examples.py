@@ -29,8 +29,9 @@ REPORT = {
 CORRECT = {"clinic_id": CLINIC_ID, "kind": "botulinum_toxin", "zones": ["forehead"], "on": "2026-01-16", "certainty": "exact"}
 PROCEDURE = {
     "procedure_id": PROCEDURE_ID, "patient_id": PATIENT_ID, "kind": "botulinum_toxin", "zones": ["forehead"], "on": "2026-01-15",
-    "certainty": "exact", "latest_plausible_on": None, "counted_on": "2026-01-15", "suspended_clearance_ids": [],
+    "certainty": "exact", "latest_plausible_on": None, "counted_on": "2026-01-15", "suspended_clearance_ids": [], "version": 2,
 }  # fmt: skip
+CORRECTED = {**PROCEDURE, "on": "2026-01-16", "counted_on": "2026-01-16", "version": 3}
 
 ANSWERS: dict[str, Any] = {
     "clinic_id": CLINIC_ID,
@@ -69,6 +70,7 @@ GRANTED_OVERRIDE = {
     "override_id": OVERRIDE_ID, "patient_id": PATIENT_ID, "rule_id": "ISOTRETINOIN", "rule_version": 1, "modality": "nafl_1550",
     "zone": "face", "indication": None, "rationale": OVERRIDE["rationale"], "mitigations": ["lower_settings"],
     "grounds": ["isotretinoin=taking"], "doctor_id": DOCTOR_ID, "granted_on": "2026-03-03", "expires_on": "2026-03-17",
+    "version": 9,
 }  # fmt: skip
 REQUEST = {"clinic_id": CLINIC_ID, "clearance_id": CLEARANCE_ID, "modality": "nafl_1550", "zones": ["face"], "indication": "PHOTO_FACE"}
 ACT = {"clinic_id": CLINIC_ID}
@@ -98,6 +100,7 @@ CLEARANCE = {
     "reasons": [], "missing": [], "rulebook_version": RULEBOOK_VERSION,
 }  # fmt: skip
 TRACED = {**CLEARANCE, "trace": TRACE}
+DECIDED = {**TRACED, "version": 10}
 ASSESSMENT = {
     "patient_version": 9, "outcome": "DEFERRED", "until": "2026-03-24", "not_before": None,
     "reasons": [
@@ -118,9 +121,10 @@ QUESTIONNAIRE = {
     ],
 }  # fmt: skip
 RETENTION = {"patient_id": PATIENT_ID, "locked": False, "because": None, "ends_on": None}
-ERASED = {"patient_id": PATIENT_ID, "erased_on": "2026-03-03"}
+LIFTED = {**RETENTION, "version": 13}
+ERASED = {"patient_id": PATIENT_ID, "erased_on": "2026-03-03", "version": 14}
 
 
-def recorded(id_: str) -> dict[str, Any]:
+def recorded(id_: str, version: int) -> dict[str, Any]:
     """The answer to a recorded fact."""
-    return {"id": id_, "patient_id": PATIENT_ID, "suspended_clearance_ids": []}
+    return {"id": id_, "patient_id": PATIENT_ID, "suspended_clearance_ids": [], "version": version}

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from erbium_kernel.http import Call, Page, Paging, Routes
+from erbium_kernel.looking_back import AsRecorded
 from erbium_kernel.personal import Personal
 from screening.deciders import PATIENT
 from screening.http import examples
@@ -15,6 +16,7 @@ from screening.patient.refusals import DateImpossible, PatientAlreadyRegistered,
 from screening.projections import patients
 
 routes = Routes(tag="patients")
+AS_RECORDED = AsRecorded(decider=PATIENT, by="patient_id", projections=(patients.PROJECTION,))
 
 
 @routes.command("POST", "/patients", name="registerPatient", scope="screening:write", status=201, request_example=examples.REGISTER,
@@ -45,7 +47,7 @@ async def list_patients(call: Call, paging: Paging) -> Page[PatientView]:
 
 
 @routes.query("GET", "/patients/{patient_id}", name="getPatient", scope="screening:read", response=PatientView,
-              response_example=examples.PATIENT)  # fmt: skip
+              response_example=examples.PATIENT, as_recorded=AS_RECORDED)  # fmt: skip
 async def get_patient(call: Call, patient_id: UUID) -> PatientView:
     """Read one patient; the ETag is what changes need in If-Match."""
     async with call.reading() as conn:

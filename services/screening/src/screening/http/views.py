@@ -130,7 +130,7 @@ class ClearanceView(View):
 
 
 class TracedClearanceView(ClearanceView):
-    """The same with its trace: which rule looked at which facts and said what."""
+    """A request for clearance and how it stands, with the trace: which rule looked at which facts and said what."""
 
     trace: list[TraceView]
 

@@ -46,7 +46,7 @@ def request_clearance(book: Rulebook, command: RequestClearance, state: Register
     doctor_only(command.act)
     plan = _plan(book, command)
     told = [*_acknowledgements(book, command, state.facts, plan)]
-    facts = _with_told(state.facts, told)
+    facts = replace(_with_told(state.facts, told), cleared_on=command.act.today)  # its own age on the treatment day counts too
     assessment = evaluate(book, facts, plan, command.act.today)
     match assessment.outcome:
         case "CLEARED":
@@ -97,7 +97,7 @@ def revoke_clearance(command: RevokeClearance, state: Registered) -> Sequence[Ev
 
 
 def expire_clearance(command: ExpireClearance, state: Registered) -> Sequence[Event]:
-    """The last day is over in the clinic's zone; a timer that comes early changes nothing."""
+    """The last day is over; a timer that comes early changes nothing."""
     clearance = state.clearances.get(command.clearance_id)
     if clearance is None or not clearance.open:
         return []
@@ -168,11 +168,10 @@ def _granted(
 
 
 def _last_cleared_day(book: Rulebook, facts: Facts, plan: Plan, today: date) -> date:
-    """The last day up to which the rules say CLEARED on every day: facts age, overrides end, birthdays come."""
-    known = replace(facts, cleared_on=today)
+    """The last day up to which the rules say CLEARED on every day: facts age, the clearance too; overrides end, birthdays come."""
     latest = plan.on + timedelta(days=book.settings.clearance_days_max)
-    for day in worsening_days(book, known, plan.on, latest):
-        if outcome_of(book, known, replace(plan, on=day), today) != "CLEARED":
+    for day in worsening_days(book, facts, plan.on, latest):
+        if outcome_of(book, facts, replace(plan, on=day), today) != "CLEARED":
             return max(plan.on, day - timedelta(days=1))
     return latest
 

@@ -86,13 +86,14 @@ class AnswerQuestionnaire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldConsultation:
-    """Record a consultation; with a skin type it includes an examination."""
+    """Record a consultation; with a skin type it includes an examination. `corrects`: the earlier one that was recorded wrongly."""
 
     act: Act
     consultation_id: UUID
     skin_type: SkinType | None
     findings: tuple[str, ...] = ()
     note: PersonalData | None = None
+    corrects: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +117,13 @@ class ReadTestSpot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPrecondition:
-    """Record a prescribed antiviral or the begin of priming."""
+    """Record a prescribed antiviral or the begin of priming. `corrects`: the earlier one that was recorded wrongly."""
 
     act: Act
     precondition_id: UUID
     kind: PreconditionKind
     starts_on: date
+    corrects: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,9 @@
-"""A clearance is living: a new fact that contradicts it suspends it in the same append as the fact."""
+"""A clearance is living: a new fact that contradicts it suspends it in the same append as the fact.
 
-from collections.abc import Sequence
+A suspended one hears on: when other reasons stand than those it was suspended for, it is suspended again with those that stand now.
+"""
+
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from screening.facts import Plan
@@ -17,9 +20,9 @@ CHANGES_ATTESTED = "CHANGES_ATTESTED"
 
 
 def with_suspensions(book: Rulebook, state: Registered, facts: Sequence[Event], today: date, *, always: bool = False) -> list[Event]:
-    """The new facts, followed by the suspension of every valid clearance that they contradict (`always`: of every valid one).
+    """The new facts, followed by the suspension of every clearance that they contradict (`always`: of every valid one).
 
-    Units: `today` is a clinic's local day.
+    Units: `today` is a clinic's local day. A decision counts too: the rules may have changed since a clearance was granted.
     """
     if not facts:
         return []
@@ -28,12 +31,23 @@ def with_suspensions(book: Rulebook, state: Registered, facts: Sequence[Event], 
         evolved = evolve(after, fact)
         assert isinstance(evolved, Registered), "a fact keeps a patient registered"
         after = evolved
-    suspensions = []
-    for clearance in after.open_clearances:
-        if clearance.standing == "valid":
-            found = contradiction(book, after, clearance, today)
-            suspensions.append(found or _as_a_precaution(book, after, clearance, today) if always else found)
-    return [*facts, *(suspension for suspension in suspensions if suspension is not None)]
+    return [*facts, *_suspensions(book, after, today, always=always)]
+
+
+def _suspensions(book: Rulebook, state: Registered, today: date, *, always: bool) -> Iterator[ClearanceSuspended]:
+    for clearance in state.open_clearances:
+        found = contradiction(book, state, clearance, today)
+        if clearance.suspension is not None:
+            if found is not None and _in_short(found) != _in_short(clearance.suspension):
+                yield found
+        elif found is not None or always:
+            yield found or _as_a_precaution(book, state, clearance, today)
+
+
+def _in_short(suspension: ClearanceSuspended) -> object:
+    """What a suspension tells others; its sentences count days and so differ from day to day."""
+    reasons = [(reason.rule_id, reason.verdict, reason.earliest) for reason in suspension.reasons]
+    return suspension.outcome, suspension.earliest, reasons, [asked.fact for asked in suspension.missing]
 
 
 def contradiction(book: Rulebook, state: Registered, clearance: Clearance, today: date) -> ClearanceSuspended | None:

@@ -1,9 +1,8 @@
 """The patient aggregate on one page: events, state, decide, in that order. Pure and total; a repeated command yields no events."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 from typing import assert_never
-from zoneinfo import ZoneInfo
 
 from erbium_kernel.decider import CancelTimer, Decider, SetTimer, TimerChange
 from erbium_kernel.errors import PersonErased
@@ -54,6 +53,7 @@ from screening.patient.state import Erased, Registered, State, Unregistered
 from screening.rule_rows import Rulebook
 
 CLEARANCE_EXPIRES = "clearance-expires"
+WHERE_DAYS_END_LAST = timezone(-timedelta(hours=12))
 
 
 def patient_decider(book: Rulebook) -> Decider[Command, State, Event]:
@@ -82,10 +82,13 @@ def decide(book: Rulebook, command: Command, state: State) -> Sequence[Event]:
 
 
 def timers(event: Event) -> Sequence[TimerChange]:
-    """A clearance expires when its last day is over at its clinic."""
+    """A clearance expires when its last day is over everywhere.
+
+    Why not at its own clinic's midnight: a visit at another clinic of the chain is on that clinic's date, and the day goes on there.
+    """
     match event:
         case ClearanceGranted():
-            next_day = datetime.combine(event.valid_until + timedelta(days=1), time(), ZoneInfo(event.time_zone))
+            next_day = datetime.combine(event.valid_until + timedelta(days=1), time(), WHERE_DAYS_END_LAST)
             key = f"{CLEARANCE_EXPIRES}/{event.clearance_id}"
             return [SetTimer(key=key, type=CLEARANCE_EXPIRES, due_at=next_day.astimezone(UTC), ref=event.clearance_id)]
         case ClearanceRevoked() | ClearanceExpired():
@@ -141,7 +144,9 @@ def _of_the_course(
             return with_suspensions(book, state, note(command, state), command.opened_on)
         case NoteChanges():
             return with_suspensions(book, state, note(command, state), command.attested_on, always=True)
-        case SettleAdverseEvent() | NoteTreatment():
+        case SettleAdverseEvent():
+            return with_suspensions(book, state, note(command, state), command.closed_on)
+        case NoteTreatment():
             return note(command, state)
         case _:
             assert_never(command)
@@ -165,7 +170,7 @@ def _by_clinician(book: Rulebook, command: ByClinician, state: Registered) -> Se
         case RecordPrecondition():
             return with_suspensions(book, state, record_precondition(command, state), today)
         case RequestClearance():
-            return request_clearance(book, command, state)
+            return with_suspensions(book, state, request_clearance(book, command, state), today)
         case GrantOverride():
             return grant_override(book, command, state)
         case ReinstateClearance():

@@ -1,5 +1,7 @@
 """Everything that can be true of a patient's record. The stored names are in the log for ever, and so never change."""
 
+from typing import Any
+
 from erbium_kernel.event import EventTable, Stored
 from screening.patient.decision_events import (
     ClearanceDeferred,
@@ -30,17 +32,23 @@ from screening.patient.fact_events import (
     TreatmentNoted,
 )
 
+
+def _corrects_nothing(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 corrected no earlier record."""
+    return {**data, "corrects": None}
+
+
 EVENTS = EventTable(
     {
         "patient-registered": Stored(record=PatientRegistered),
         "procedure-reported": Stored(record=ProcedureReported),
         "procedure-corrected": Stored(record=ProcedureCorrected),
         "questionnaire-answered": Stored(record=QuestionnaireAnswered),
-        "consultation-held": Stored(record=ConsultationHeld),
+        "consultation-held": Stored(record=ConsultationHeld, version=2, upcasts={1: _corrects_nothing}),
         "examination-recorded": Stored(record=ExaminationRecorded),
         "test-spot-placed": Stored(record=TestSpotPlaced),
         "test-spot-read": Stored(record=TestSpotRead),
-        "precondition-recorded": Stored(record=PreconditionRecorded),
+        "precondition-recorded": Stored(record=PreconditionRecorded, version=2, upcasts={1: _corrects_nothing}),
         "advisory-acknowledged": Stored(record=AdvisoryAcknowledged),
         "override-granted": Stored(record=OverrideGranted),
         "clearance-granted": Stored(record=ClearanceGranted),

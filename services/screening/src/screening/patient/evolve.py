@@ -63,7 +63,8 @@ def _recorded(state: Registered, event: Event) -> Registered:
         case TestSpotPlaced():
             return replace(state, spots={**state.spots, event.spot_id: event})
         case TestSpotRead():
-            return replace(state, spot_readings={**state.spot_readings, event.spot_id: event})
+            readings = (*state.spot_readings.get(event.spot_id, ()), event)
+            return replace(state, spot_readings={**state.spot_readings, event.spot_id: readings})
         case PreconditionRecorded():
             return replace(state, preconditions={**state.preconditions, event.precondition_id: event})
         case AdvisoryAcknowledged():

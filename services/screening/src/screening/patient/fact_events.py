@@ -76,13 +76,14 @@ class QuestionnaireAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsultationHeld:
-    """A doctor talked with the patient."""
+    """A doctor talked with the patient. `corrects`: an earlier consultation that was recorded wrongly; nothing of it counts any more."""
 
     clinic_id: UUID
     consultation_id: UUID
     doctor_id: UUID
     held_on: date
     held_at: datetime
+    corrects: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ class TestSpotRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreconditionRecorded:
-    """An antiviral was prescribed, or priming begun, from `starts_on` on."""
+    """An antiviral was prescribed, or priming begun, from `starts_on` on. `corrects`: an earlier one that was recorded wrongly."""
 
     clinic_id: UUID
     precondition_id: UUID
@@ -132,6 +133,7 @@ class PreconditionRecorded:
     starts_on: date
     recorded_on: date
     recorded_by: UUID
+    corrects: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A physician's override: who may, on which rows, with what recorded. Source: domain.md, override table."""
+"""A physician's override: who may, on which rows, with what recorded. Source: domain.md, Overrides."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,6 +13,7 @@ from screening.patient.physicians import doctor_only
 from screening.patient.record_facts import once
 from screening.patient.refusals import (
     AbsoluteRule,
+    MitigationMissing,
     NothingToOverride,
     NotOverridable,
     NotTheExaminingDoctor,
@@ -36,7 +37,7 @@ def grant_override(book: Rulebook, command: GrantOverride, state: Registered) ->
     if known is None:
         _who_and_how(book, command, state)
     rule = _rule(book, command)
-    grounds = known.grounds if known else _grounds(book, rule, command, state)
+    grounds = known.grounds if known else _grounds(command, _overridable(book, rule, command, state))
     event = OverrideGranted(
         clinic_id=act.clinic_id, override_id=command.override_id, rule_id=rule.id, rule_version=rule.version, modality=command.modality,
         zone=command.zone,
@@ -69,15 +70,26 @@ def _rule(book: Rulebook, command: GrantOverride) -> Rule:
     return rule
 
 
-def _grounds(book: Rulebook, rule: Rule, command: GrantOverride, state: Registered) -> tuple[str, ...]:
-    """What the override is about, as the facts stand today; later facts of the same row are not covered by it."""
+def _overridable(book: Rulebook, rule: Rule, command: GrantOverride, state: Registered) -> Sequence[Finding]:
+    """What the row says today that a doctor may override. Raises: why nothing of it is."""
     today = command.act.today
     plan = Plan(modality=command.modality, zones=(command.zone,), on=today, indication=command.indication)
     findings = read(book, rule, state.facts, plan, command.zone).findings if applies(book, rule, command.modality, command.zone) else []
     able = [finding for finding in findings if finding.overridable_from is not None and finding.overridable_from <= today]
     if able:
-        return tuple(sorted({ground for finding in able for ground in finding.grounds}))
+        return able
     raise _why_not(book, rule, command.modality, findings)(rule_id=rule.id, rule_version=rule.version)
+
+
+def _grounds(command: GrantOverride, overridden: Sequence[Finding]) -> tuple[str, ...]:
+    """What the override is about, as the facts stand today; later facts of the same row are not covered by it.
+
+    Raises: MitigationMissing.
+    """
+    asked_for = {finding.mitigation for finding in overridden if finding.mitigation is not None}
+    if not command.mitigations or asked_for - set(command.mitigations):
+        raise MitigationMissing(asked_for=sorted(asked_for))
+    return tuple(sorted({ground for finding in overridden for ground in finding.grounds}))
 
 
 def _why_not(book: Rulebook, rule: Rule, modality: str, findings: Sequence[Finding]) -> type[Rejected]:

@@ -1,4 +1,4 @@
-"""Who may decide as a physician. Never a scheduler or an operator. Source: domain.md, override table."""
+"""Who may decide as a physician. Never a scheduler or an operator. Source: domain.md, Overrides."""
 
 from screening.patient.commands import Act
 from screening.patient.refusals import DoctorOnly

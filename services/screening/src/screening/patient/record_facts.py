@@ -31,7 +31,16 @@ from screening.patient.fact_events import (
     TestSpotRead,
 )
 from screening.patient.physicians import doctor_only
-from screening.patient.refusals import AnswersUnknown, DateImpossible, IdTaken, ProcedureUnknown, SpotUnknown, WordUnknown
+from screening.patient.refusals import (
+    AnswersUnknown,
+    ConsultationUnknown,
+    DateImpossible,
+    IdTaken,
+    PreconditionUnknown,
+    ProcedureUnknown,
+    SpotUnknown,
+    WordUnknown,
+)
 from screening.patient.state import Registered
 from screening.rule_rows import Rulebook
 
@@ -82,13 +91,16 @@ def answer_questionnaire(book: Rulebook, command: AnswerQuestionnaire, state: Re
 
 
 def hold_consultation(book: Rulebook, command: HoldConsultation, state: Registered) -> Sequence[Event]:
-    """A consultation, with the examination if there was one."""
+    """A consultation, with the examination if there was one; with `corrects` it takes the place of an earlier one."""
     act = command.act
     doctor_only(act)
     _known("finding", command.findings, book.findings)
+    if command.corrects is not None and command.corrects not in state.consultations:
+        raise ConsultationUnknown(pointer="/corrects")
     held = ConsultationHeld(
-        clinic_id=act.clinic_id, consultation_id=command.consultation_id, doctor_id=act.by, held_on=act.today, held_at=act.at
-    )
+        clinic_id=act.clinic_id, consultation_id=command.consultation_id, doctor_id=act.by, held_on=act.today, held_at=act.at,
+        corrects=command.corrects,
+    )  # fmt: skip
     examined = [_examination(command, command.skin_type)] if command.skin_type is not None else []
     if command.consultation_id in state.consultations:
         once(held, state.consultations[command.consultation_id])
@@ -120,12 +132,12 @@ def place_test_spot(book: Rulebook, command: PlaceTestSpot, state: Registered) -
 
 
 def read_test_spot(command: ReadTestSpot, state: Registered) -> Sequence[Event]:
-    """What the spot shows; a second reading that differs counts, for pigment may come late."""
+    """What the spot shows; a second reading that differs is recorded, for pigment may come late, and what was seen stays seen."""
     act = command.act
     if command.spot_id not in state.spots:
         raise SpotUnknown(spot_id=str(command.spot_id))
-    earlier = state.spot_readings.get(command.spot_id)
-    if earlier is not None and earlier.reading == command.reading:
+    earlier = state.spot_readings.get(command.spot_id, ())
+    if earlier and earlier[-1].reading == command.reading:
         return []
     return [
         TestSpotRead(clinic_id=act.clinic_id, spot_id=command.spot_id, reading=command.reading, read_on=act.today, read_by=act.by),
@@ -133,11 +145,13 @@ def read_test_spot(command: ReadTestSpot, state: Registered) -> Sequence[Event]:
 
 
 def record_precondition(command: RecordPrecondition, state: Registered) -> Sequence[Event]:
-    """A prescription or priming; its start may lie ahead."""
+    """A prescription or priming; its start may lie ahead. With `corrects` it takes the place of an earlier one."""
     act = command.act
+    if command.corrects is not None and command.corrects not in state.preconditions:
+        raise PreconditionUnknown(pointer="/corrects")
     event = PreconditionRecorded(
         clinic_id=act.clinic_id, precondition_id=command.precondition_id, kind=command.kind, starts_on=command.starts_on,
-        recorded_on=act.today, recorded_by=act.by,
+        recorded_on=act.today, recorded_by=act.by, corrects=command.corrects,
     )  # fmt: skip
     return once(event, state.preconditions.get(command.precondition_id))
 
@@ -183,7 +197,7 @@ def _place_checked(book: Rulebook, command: ReportProcedure | CorrectProcedure) 
 
 
 def _day_checked(when: When, today: date) -> None:
-    """Raises: DateImpossible. Source: domain.md, day arithmetic and certainty."""
+    """Raises: DateImpossible. Source: domain.md, Day arithmetic."""
     needs_on = when.certainty in ("exact", "latest_plausible")
     if needs_on and (when.on is None or when.latest_plausible_on is not None):
         raise DateImpossible(f"A date that is {when.certainty} has `on` and nothing else.")

@@ -1,6 +1,6 @@
 """What screening refuses, by name: the docstring is the sentence a caller reads. Details hold ids, dates and words, no personal data."""
 
-from erbium_kernel.errors import NotFound, Rejected
+from erbium_kernel.errors import NotFound, ReferenceNotFound, Rejected
 
 
 class PatientUnknown(NotFound):
@@ -22,6 +22,14 @@ class AnswersUnknown(NotFound):
     """This patient has no set of answers under this id."""
 
 
+class ConsultationUnknown(ReferenceNotFound):
+    """This patient has no consultation under this id."""
+
+
+class PreconditionUnknown(ReferenceNotFound):
+    """No precondition of this patient was recorded under this id."""
+
+
 class SpotUnknown(NotFound):
     """This patient has no test spot under this id."""
 
@@ -37,21 +45,21 @@ class IdTaken(Rejected):
     """Something else was recorded under this id; a record is never silently replaced."""
 
     slug = "screening.id-taken"
-    do = "Send it under a new id; to correct what was recorded, use the correction."
+    do = "Send it under a new id; to correct a procedure or a set of answers, send a correction of it."
 
 
 class DateImpossible(Rejected):
-    """A date does not fit: what has been done lies in the past, and an estimate needs the end of its plausible window."""
+    """A date lies on the wrong side of today, or does not go with how certain it is said to be."""
 
     slug = "screening.date-impossible"
-    do = "Give `on` for an exact date, `latest_plausible_on` for an estimate, neither later than today at the clinic."
+    do = "Correct the date that `detail` speaks of; today is the day at the clinic."
 
 
 class WordUnknown(Rejected):
-    """The rulebook does not know this word."""
+    """The rules in force do not know this word here."""
 
     slug = "screening.word-unknown"
-    do = "Use the words that the API description lists for this field."
+    do = "Use the words that `facts` or the API description list for this field, each once."
 
 
 class NotOffered(Rejected):
@@ -83,9 +91,10 @@ class RuleUnknown(Rejected):
 
 
 class SeedWindow(Rejected):
-    """This is a rule of the seed: nobody may override it, except from the day on that its row names."""
+    """This is one of the fixed intervals between procedures: nobody may shorten it, unless the rule itself names a day from which on."""
 
     slug = "screening.seed-window-not-overridable"
+    title = "Fixed interval not overridable"
     do = "Wait until the date that the assessment names."
 
 
@@ -93,6 +102,7 @@ class AbsoluteRule(Rejected):
     """An absolute contraindication is never overridden."""
 
     slug = "screening.absolute-not-overridable"
+    title = "Absolute contraindication not overridable"
     do = "Record the event that ends it, with its date."
 
 
@@ -121,28 +131,35 @@ class RationaleTooShort(Rejected):
     """An override needs a rationale that says why."""
 
     slug = "screening.rationale-too-short"
-    do = "Write at least the number of characters named."
+    do = "Write at least as many characters as `characters_min` says."
+
+
+class MitigationMissing(Rejected):
+    """An override records what is done about the risk, and some rules ask for one measure by name."""
+
+    slug = "screening.mitigation-missing"
+    do = "Send `mitigations`; those named must be among them."
 
 
 class OverrideExpiryOutOfRange(Rejected):
     """An override holds from today for a limited number of days."""
 
     slug = "screening.override-expiry-out-of-range"
-    do = "Choose a last day inside the range named."
+    do = "Choose a last day between `earliest` and `latest`."
 
 
 class AlreadyCleared(Rejected):
     """A valid clearance for the same modality and zones reaches as far."""
 
     slug = "screening.already-cleared"
-    do = "Use the clearance named."
+    do = "Use the clearance that `clearance_id` names."
 
 
 class SuspendedClearanceWaits(Rejected):
     """A suspended clearance for the same modality and zones waits for a doctor."""
 
     slug = "screening.suspended-clearance-waits"
-    do = "Reinstate or revoke the clearance named, then ask again."
+    do = "Reinstate or revoke the clearance that `clearance_id` names, then ask again."
 
 
 class AdvisoryNotAcknowledged(Rejected):
@@ -170,4 +187,4 @@ class RetentionLocked(Rejected):
     """The record may not be erased yet: it must be kept."""
 
     slug = "screening.retention-locked"
-    do = "Wait until the day named, or let a doctor record the decision that lifts the lock."
+    do = "Wait until `ends_on` (null: as long as a clearance is open), or let a doctor record the decision that lifts the lock."

@@ -1,4 +1,4 @@
-"""The retention lock: which record must be kept until when, and the erasure that it vetoes. Source: architecture.md section 5."""
+"""The retention lock: which record must be kept until when, and the erasure that it vetoes. Source: decision 0014."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -43,10 +43,6 @@ class Clearance:
         """Valid or suspended: not ended yet."""
         return self.standing in ("valid", "suspended")
 
-    def valid_on(self, day: date) -> bool:
-        """A treatment on this day is cleared."""
-        return self.standing == "valid" and self.granted.valid_from <= day <= self.granted.valid_until
-
 
 @dataclass(frozen=True, slots=True)
 class Unregistered:
@@ -72,7 +68,7 @@ class Registered:
     consultations: Mapping[UUID, ConsultationHeld] = field(default_factory=dict)
     examinations: Mapping[UUID, ExaminationRecorded] = field(default_factory=dict)
     spots: Mapping[UUID, TestSpotPlaced] = field(default_factory=dict)
-    spot_readings: Mapping[UUID, TestSpotRead] = field(default_factory=dict)
+    spot_readings: Mapping[UUID, tuple[TestSpotRead, ...]] = field(default_factory=dict)
     preconditions: Mapping[UUID, PreconditionRecorded] = field(default_factory=dict)
     acknowledged: tuple[AdvisoryAcknowledged, ...] = ()
     overrides: Mapping[UUID, OverrideGranted] = field(default_factory=dict)
@@ -95,22 +91,34 @@ class Registered:
         """Those that are valid or suspended."""
         return tuple(clearance for clearance in self.clearances.values() if clearance.open)
 
+    @property
+    def corrected(self) -> frozenset[UUID]:
+        """Consultations and preconditions that were recorded wrongly and count no more."""
+        records: tuple[ConsultationHeld | PreconditionRecorded, ...] = (*self.consultations.values(), *self.preconditions.values())
+        return frozenset(record.corrects for record in records if record.corrects is not None)
+
     def examined_by(self) -> UUID | None:
         """The doctor of the newest examination."""
-        newest = max(self.examinations.values(), key=lambda e: e.examined_at, default=None)
+        newest = max(self._examined(), key=lambda e: e.examined_at, default=None)
         return newest.doctor_id if newest else None
+
+    def _examined(self) -> tuple[ExaminationRecorded, ...]:
+        return tuple(e for e in self.examinations.values() if e.consultation_id not in self.corrected)
 
     @property
     def facts(self) -> Facts:
         """What the rules look at."""
+        corrected = self.corrected
         return Facts(
             birth_date=self.birth_date,
             answers=self._answers(),
             procedures=tuple(self._procedure(reported) for reported in self.procedures.values()),
-            examinations=tuple(_examination(e) for e in self.examinations.values()),
-            consulted_on=max((c.held_on for c in self.consultations.values()), default=None),
+            examinations=tuple(_examination(e) for e in self._examined()),
+            consulted_on=max((c.held_on for c in self.consultations.values() if c.consultation_id not in corrected), default=None),
             test_spots=tuple(self._spot(placed) for placed in self.spots.values()),
-            preconditions=tuple(Precondition(kind=p.kind, starts_on=p.starts_on) for p in self.preconditions.values()),
+            preconditions=tuple(
+                Precondition(kind=p.kind, starts_on=p.starts_on) for p in self.preconditions.values() if p.precondition_id not in corrected
+            ),
             overrides=tuple(_override(o) for o in self.overrides.values()),
             acknowledgements=tuple(
                 Acknowledgement(rule_id=a.rule_id, rule_version=a.rule_version, grounds=a.grounds) for a in self.acknowledged
@@ -136,8 +144,10 @@ class Registered:
         )
 
     def _spot(self, placed: TestSpotPlaced) -> Spot:
-        read = self.spot_readings.get(placed.spot_id)
-        return Spot(modality=placed.modality, zone=placed.zone, placed_on=placed.placed_on, reading=read.reading if read else None)
+        """Why the last word of each day, then the worst of the days: a slip is mended at once, pigment that fades later was there."""
+        words = {read.read_on: read.reading for read in self.spot_readings.get(placed.spot_id, ())}
+        reading = max(words.values(), key=("no_pih", "pih").index, default=None)
+        return Spot(modality=placed.modality, zone=placed.zone, placed_on=placed.placed_on, reading=reading)
 
 
 State = Unregistered | Registered | Erased
