@@ -2,31 +2,40 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
+ERBIUM := ERBIUM_CALLED_BY=make $(PY) -m erbium
 PROJECTS := kernel services/screening services/scheduling services/device-telemetry services/aftercare workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up down status test test-fast lint docs format lock
+.PHONY: help env demo up down status test test-fast simulate bench lint docs format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: env ## start everything, play a day in a clinic, stop everything
-	@$(PY) -m erbium demo
+demo: env ## start everything, play a few days in two clinics, stop everything
+	@$(ERBIUM) demo
 
 up: env ## start PostgreSQL, Kafka and the four services, and leave them running
-	@$(PY) -m erbium up
+	@$(ERBIUM) up
 
 down: env ## stop what `make up` started
-	@$(PY) -m erbium down
+	@$(ERBIUM) down
 
 status: env ## what runs, and where
-	@$(PY) -m erbium status
+	@$(ERBIUM) status || [ $$? -eq 3 ] # 3: not running, which it has said
 
 test: env ## every test, against a real PostgreSQL and a real Kafka
 	@$(PY) -m pytest
 
-test-fast: env ## the tests that need no server, under a minute
-	@$(PY) -m pytest -m "not servers"
+test-fast: env ## the tests that need no server and are quick, under a minute
+	@$(PY) -m pytest -m "not servers and not slow"
+
+SEEDS ?= 10000
+FIRST ?= 1
+simulate: env ## one seed, one schedule of four services: SEEDS=10000 FIRST=1
+	@$(PY) -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
+
+bench: env ## each path against its raw limit in the same run, into bench/results.md (about a quarter of an hour)
+	@$(PY) -m bench --write
 
 lint: env ## ruff, mypy, import-linter
 	@$(PY) -m ruff check .
@@ -34,8 +43,9 @@ lint: env ## ruff, mypy, import-linter
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
 
-docs: env ## docs/events.md, from the services' own event tables and the contracts
+docs: env ## docs/events.md and docs/problems.md, from the services' own tables, the contracts and the rules that say no
 	@$(PY) -m erbium.event_catalogue
+	@$(PY) -m tests.contracts.problems_page
 
 format: env ## ruff format, and what ruff can mend by itself
 	@$(PY) -m ruff format .

@@ -8,6 +8,8 @@ import pytest
 
 from erbium import demo
 from erbium.journey.play import Outcome
+from erbium.journey.story import WIDTH
+from erbium.servers.folder import checkout
 from erbium.stack import Stack
 from tests.end_to_end.scanning import a_name, everywhere, keys_of, newest_values, until
 
@@ -28,16 +30,22 @@ def journey(stack: Stack, told: list[str]) -> Outcome:
 
 
 def test_the_journey_is_played_and_told(journey: Outcome, told: list[str]) -> None:
-    """Deferred, cleared, treated, completed, planned, hurt, frozen, refused, accepted, erased, vetoed: all eleven chapters are told."""
-    text = "\n".join(told)
+    """Deferred, cleared, treated, paused, completed, planned, hurt, frozen, refused, accepted, erased: eleven chapters."""
+    text = plain("\n".join(told))
     for words in (
-        "deferred until",
+        "made of moved time",
+        "deferred, not before",
         "clears her face",
-        "back-fills the gap: complete",
-        "AMBER",
-        "freezes the next visit",
-        "refused",
-        "erases",
+        "suspends her clearance at once, and nobody had to ask",
+        "is paused",
+        "lets the laser go on",
+        "in its memory: complete",
+        "judges AMBER",
+        "freezes her next session",
+        "day 13 after the laser: refused, the first day allowed is",
+        "day 14: booked, and firm",
+        "asks to erase Berta Treated: refused",
+        "erases Ana Deferred",
     ):
         assert words in text, words
     assert "11. The treatment report" in text
@@ -45,11 +53,49 @@ def test_the_journey_is_played_and_told(journey: Outcome, told: list[str]) -> No
     assert journey.hops_ms
 
 
+def test_the_story_is_for_people(told: list[str], journey: Outcome) -> None:
+    """No line is wider than a screen, no date is written the machine's way, and every code in it is explained before the story begins."""
+    text = "\n".join(line for line in told if str(journey.report) not in line)
+    assert not [line for line in text.splitlines() if len(line) > WIDTH]
+    assert not re.search(r"\d{4}-\d{2}-\d{2}", text)
+    before, _, story = text.partition("\n1. ")
+    for code in ("nafl_1550", "MTZ", "coverage", "frame", "clearance"):
+        assert code in story
+        assert re.search(rf"^(Words)? +{code} ", before, re.MULTILINE), code
+
+
+def test_the_readme_shows_what_the_demo_prints(told: list[str], journey: Outcome) -> None:
+    """Each chapter that README.md shows is told so, but for days, measured times and ids."""
+    shown = (checkout() / "README.md").read_text().partition("## The journey that `make demo` plays")[2].split("```")[1]
+    chapters = {chapter.partition(".")[0].strip(): masked(chapter) for chapter in by_chapter("\n".join(told))}
+    compared = [chapter.partition(".")[0].strip() for chapter in by_chapter(shown)]
+    assert len(compared) >= 4
+    for chapter in by_chapter(shown):
+        assert masked(chapter) == chapters[chapter.partition(".")[0].strip()]
+
+
+def by_chapter(text: str) -> list[str]:
+    """The chapters, from their numbers on."""
+    return [chapter for chapter in re.split(r"\n(?=\d+\. )", text) if re.match(r"\d+\. ", chapter)]
+
+
+def plain(text: str) -> str:
+    """In one line, with the demo's own names."""
+    for name, usual in zip(FIRST_NAMES, demo.NAMES, strict=True):
+        text = " ".join(text.split()).replace(name, usual)
+    return text
+
+
+def masked(text: str) -> str:
+    """Without what differs from day to day and from run to run."""
+    return re.sub(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d+ [A-Z][a-z]{2}( \d{4})?", "<day>", re.sub(r"\d+ ms", "<ms>", plain(text)))
+
+
 def test_the_report_is_a_page_with_a_picture(journey: Outcome) -> None:
     """The treatment report is one HTML page with an SVG map, without any address of elsewhere in it."""
     page = journey.report.read_text()
     assert "<svg" in page
-    assert "136,800" in page or "136800" in page
+    assert "136\u202f800" in page
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in page
 

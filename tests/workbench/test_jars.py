@@ -48,22 +48,28 @@ def ensure(lock: Path, kept_in: Path, repository: Repository) -> list[Path]:
 
 
 def test_a_wrong_hash_is_refused(lock: Path, tmp_path: Path) -> None:
-    """What the repository serves must be what the lock names; the sentence holds both hashes, and nothing is kept."""
+    """What the repository serves must be what the lock names; one sentence holds both hashes and what to do, and nothing is kept."""
     repository = Repository(b"another jar")
     with pytest.raises(LocalServerError) as refused:
         ensure(lock, tmp_path / "jars", repository)
-    wants, served = hashlib.sha256(CONTENT).hexdigest(), hashlib.sha256(b"another jar").hexdigest()
-    assert str(refused.value) == f"org.example:thing:1.0: lock wants {wants}, repository served {served}"
+    expects, came = hashlib.sha256(CONTENT).hexdigest(), hashlib.sha256(b"another jar").hexdigest()
+    assert str(refused.value) == (
+        f"org.example:thing:1.0: the lock expects sha256 {expects}, and 11 bytes with sha256 {came} came: nothing of it was kept, "
+        "so name a repository that serves the true file with ERBIUM_MAVEN_REPO, "
+        "or, if you changed the version on purpose, correct its line in deploy/kafka-jars.lock."
+    )
     assert [path.name for path in (tmp_path / "jars").iterdir()] == [".lock"]
+    assert len(repository.asked) == 1
 
 
 def test_a_truncated_jar_is_fetched_again(lock: Path, tmp_path: Path) -> None:
-    """A jar that is short on the disk is not used: it is brought again, and then left alone."""
+    """A jar that is short on the disk is not used: a sentence says so, it is brought again, and then left alone."""
     kept = tmp_path / "jars" / "thing-1.0.jar"
     kept.parent.mkdir()
     kept.write_bytes(CONTENT[:4])
-    repository = Repository(CONTENT)
-    assert ensure(lock, kept.parent, repository) == [kept]
+    repository, said = Repository(CONTENT), list[str]()
+    assert jars.ensure(lock, kept.parent, progress=said.append, fetch=repository) == [kept]
+    assert said[0] == f"Kafka: {kept} is not the file that the lock names (altered, or cut short): replacing it"
     assert kept.read_bytes() == CONTENT
     ensure(lock, kept.parent, repository)
     assert len(repository.asked) == 1

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from erbium import servers
+from erbium import servers, stack
 from erbium.servers import LocalServerError, folder, kafka, postgres, process
 from erbium.servers.place import settle
 from erbium.servers.ports import HOST, free_port
 
 pytestmark = pytest.mark.servers
 SHORT_OF_DEATH_SECONDS = 20.0
+AT_ONCE_SECONDS = 2.0
 
 STARTER = """
 import sys, time
@@ -179,7 +180,26 @@ def test_an_unwritable_state_folder_is_one_sentence(state: Path) -> None:
     state.parent.chmod(0o555)
     said = as_ordinary_user(lambda: postgres.start(state, die_with_parent=False, progress=silent))
     state.parent.chmod(0o711)
-    assert "is not writable: make it so, or name another state folder with ERBIUM_STATE." in said
+    assert "is not writable: make it so, or name another folder with ERBIUM_STATE." in said
+
+
+@pytest.mark.parametrize("closed", ["", "run", "logs", "secrets", "kafka", "postgres"])
+def test_a_closed_part_of_the_state_is_refused_before_anything_starts(closed: str, state: Path) -> None:
+    """Whichever part of an existing state cannot be written: said at once, with its owner, and no log of any server is begun."""
+    for part in ("run", "logs", "secrets", "kafka", "postgres"):
+        (state / part).mkdir(parents=True)
+    if os.geteuid() == 0:
+        for path in (state, *state.rglob("*")):
+            os.chown(path, 65534, 65534)
+    (state / closed).chmod(0o555)
+    began = time.monotonic()
+    said = as_ordinary_user(lambda: stack.up(state, die_with_parent=False, progress=silent))
+    took = time.monotonic() - began
+    (state / closed).chmod(0o755)
+    assert said.startswith(f"{state / closed} belongs to {folder._owner(state)} and cannot be written (Permission denied): ")
+    assert said.endswith("or name another folder with ERBIUM_STATE.")
+    assert took < AT_ONCE_SECONDS
+    assert not list((state / "logs").iterdir())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL another account")

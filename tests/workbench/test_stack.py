@@ -1,11 +1,10 @@
-"""The whole stack from the command line, and what each process of it is told."""
+"""The whole stack, up and down, and what each process of it is told."""
 
 import importlib.util
 import json
-import os
+import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -15,53 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from erbium import cli, provision, servers, stack, stack_files
+from erbium import provision, servers, stack, stack_files
+from erbium_kernel.identity import ROLES
+from tests.workbench.calling import erbium
 
 PROCESSES = {"postgres", "kafka", "issuer", *provision.SERVICES}
-
-
-def erbium(*arguments: str, state: Path) -> tuple[int, str, str]:
-    """Run the command line in a process of its own."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("ERBIUM_POSTGRES_URL", "ERBIUM_KAFKA")}
-    done = subprocess.run(
-        [sys.executable, "-m", "erbium", *arguments], capture_output=True, text=True, env=kept | {"ERBIUM_STATE": str(state)}, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-@pytest.mark.parametrize("command", ["up", "down", "status", "demo", "token", "servers"])
-def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
-    """Each has a `--help` and a `--json`."""
-    code, said, _ = erbium(command, "--help", state=tmp_path)
-    assert code == 0
-    assert "--json" in said
-
-
-def test_status_of_nothing_is_exit_code_3(tmp_path: Path) -> None:
-    """Not running is not an error, and a script can tell."""
-    code, said, _ = erbium("status", "--json", state=tmp_path)
-    assert (code, json.loads(said)) == (cli.NOT_RUNNING, {"running": False, "processes": []})
-
-
-def test_a_failure_is_one_sentence_and_no_traceback(tmp_path: Path) -> None:
-    """What went wrong is on standard error for a person, and on standard output for a program."""
-    code, said, complained = erbium("token", "--json", state=tmp_path)
-    assert code == 1
-    assert json.loads(said) == {"error": "Tokens name an issuer that runs: start it with `erbium up`."}
-    assert complained.strip() == "erbium: Tokens name an issuer that runs: start it with `erbium up`."
-
-
-def test_an_unknown_role_is_refused_with_the_list(tmp_path: Path) -> None:
-    """A mistyped role names those that exist."""
-    code, _, complained = erbium("token", "--role", "surgeon", state=tmp_path)
-    assert code == 2
-    assert "surgeon" in complained
-    assert "laser_safety_officer" in complained
-
-
-def test_down_of_nothing_changes_nothing(tmp_path: Path) -> None:
-    """`down` may be called at any time."""
-    assert erbium("down", state=tmp_path)[0:2] == (0, "Nothing was running.\n")
 
 
 def test_one_master_key_for_all_services_and_a_fingerprint_key_each(tmp_path: Path) -> None:
@@ -74,6 +31,11 @@ def test_one_master_key_for_all_services_and_a_fingerprint_key_each(tmp_path: Pa
     assert all(path.stat().st_mode & 0o077 == 0 and path.parent.stat().st_mode & 0o077 == 0 for path in made)
     stack_files.make_secrets(tmp_path)
     assert made == {path: path.read_text() for path in (tmp_path / "secrets").rglob("*.key")}
+
+
+def test_tokens_are_offered_for_every_role() -> None:
+    """The workbench knows each role of the rights table, and no other."""
+    assert sorted(stack.ROLES) == sorted(ROLES)
 
 
 def a_stack(state: Path) -> stack.Stack:
@@ -115,6 +77,12 @@ def _up(state: Path) -> dict[str, Any]:
     return described
 
 
+def pasted(command: str) -> list[str]:
+    """The ids of the clinics that a pasted command shows."""
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, cwd="/")
+    return [clinic["clinic_id"] for clinic in json.loads(done.stdout)["items"]]
+
+
 def unwritten() -> list[str]:
     """Which services of this checkout have no wiring yet."""
     return [service for service in provision.SERVICES if importlib.util.find_spec(f"{service}.wiring") is None]
@@ -123,18 +91,30 @@ def unwritten() -> list[str]:
 @pytest.mark.servers
 @pytest.mark.skipif(bool(unwritten()), reason=f"not written yet: {', '.join(unwritten())}")
 def test_up_runs_everything_a_second_up_says_so_and_down_ends_it(state: Path) -> None:
-    """`up` leaves seven processes that answer and one command that works when pasted; `down` leaves none."""
+    """`up` leaves seven processes that answer, two clinics, and a command that shows them when pasted; `down` leaves none."""
     first = _up(state)
     assert not first["already"]
     assert set(stack.running_names(state)) == PROCESSES
     for where in first["services"].values():
         assert httpx.get(where["docs"]).status_code == 200
-    pasted = subprocess.run(["/bin/sh", "-c", first["curl"] + " --fail"], capture_output=True, check=False)
-    assert pasted.returncode == 0
+        assert "relay_lag_events" in httpx.get(where["metrics"]).text
+    assert sorted(pasted(first["curl"] + " --fail")) == sorted(first["clinics"])
 
     second = _up(state)
     assert second["already"]
     assert second["services"] == first["services"]
+    assert second["clinics"] == first["clinics"]
+    assert sorted(pasted(first["curl"])) == sorted(first["clinics"]), "registered once, and found again"
+
+    code, said, _ = erbium("status", state=state)
+    assert code == 0
+    assert all(where["metrics"] in said for where in first["services"].values())
+    assert first["new_token"] in said
+    assert not re.search(r"eyJ|[\w-]{100}", said), "status is short: no token"
+    described = json.loads(erbium("status", "--json", state=state)[1])
+    assert set(described["tokens"]) == set(stack.ROLES)
+    minted = json.loads(erbium("token", "--json", "--role", "nurse", state=state)[1])
+    assert minted["valid_hours"] == described["tokens_valid_hours"] == 12
 
     assert erbium("down", state=state)[1] == "Stopped; the data stays.\n"
     assert stack.running_names(state) == []

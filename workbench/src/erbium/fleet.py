@@ -159,7 +159,7 @@ class Laser:
             if command is not None and not may_go_on(command, answer):
                 self.sent.stopped_by = command
             if self.sent.batches % BATCHES_PER_LINE == 0:
-                progress(f"   laser: {len(self._rows):,} of {self._frames:,} frames, next expected {answer['next_expected']['seq']:,}")
+                progress(f"{len(self._rows):,} of {self._frames:,} frames; received without a gap: {answer['next_expected']['seq']:,}")
 
     def _send(self, http: httpx.Client, rows: Sequence[Row]) -> Answer:
         """One batch, again and again until the broker has it. Raises: LaserRefused."""

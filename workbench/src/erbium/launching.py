@@ -41,7 +41,7 @@ def migrate(state: Path, databases: Mapping[str, provision.ServiceUrls]) -> None
     running: dict[str, subprocess.Popen[bytes]] = {}
     with contextlib.ExitStack() as files:
         try:
-            for service in asyncio.run(_behind(databases)):
+            for service in behind(databases):
                 environment = base_environment() | {
                     "ERBIUM_ENV": "development",
                     "ERBIUM_DATABASE_OWNER_URL": databases[service].owner,
@@ -63,6 +63,13 @@ def migrate(state: Path, databases: Mapping[str, provision.ServiceUrls]) -> None
                 if child.poll() is None:
                     child.terminate()
                     child.wait()
+
+
+def behind(databases: Mapping[str, provision.ServiceUrls]) -> list[str]:
+    """Services whose database is not at their newest migration. Raises: OSError, asyncpg errors."""
+    with asyncio.Runner() as runner:
+        runner.get_loop()  # made before the work is, so that Ctrl-C meanwhile leaves no work behind that never began
+        return runner.run(_behind(databases))
 
 
 async def _behind(databases: Mapping[str, provision.ServiceUrls]) -> list[str]:
@@ -114,7 +121,7 @@ def start_http(
     name: str,
     program: Callable[[int], process.Program],
     *,
-    ready: Callable[[int], str],
+    ready: Callable[[int], Sequence[str]],
     die_with_parent: bool,
 ) -> int:
     """Start a process and wait until it answers; returns its port. Raises: LocalServerError."""
@@ -128,11 +135,11 @@ def attempts(
     state: Path,
     name: str,
     program: Callable[[int], process.Program],
-    ready: Callable[[int], str],
+    ready: Callable[[int], Sequence[str]],
     *,
     die_with_parent: bool,
 ) -> Iterator[int]:
-    """Start a process and yield its port at every look that finds it not ready yet; ends once it is ready.
+    """Start a process and yield its port at every look that finds it not ready yet; ends once all addresses of `ready` answer well.
 
     Another port is tried when the first is taken meanwhile. Raises: LocalServerError when it ends, or never gets ready.
     """
@@ -144,18 +151,27 @@ def attempts(
         pid = process.spawn(program(port), die_with_parent=die_with_parent)
         yield port
         while process.exit_status(pid) is None:
-            if _answers_well(ready(port)):
+            late = [why for url in ready(port) if (why := _refusal(url)) is not None]
+            if not late:
                 return
             if time.monotonic() > deadline:
-                raise LocalServerError(f"{name} was not ready within {READY_SECONDS_MAX:.0f} s: {log} says why.")
+                raise LocalServerError(f"{name} was not ready within {READY_SECONDS_MAX:.0f} s ({late[0]}): {log} says why.")
             yield port
         if not port_taken(process.log_tail(log, log_start)):
             raise ended(*(("erbium.issuer", "") if name == "issuer" else (name, "all")), log, log_start)
     raise LocalServerError(f"{name} found every port it tried taken: close what listens on {HOST} and start again.")
 
 
-def _answers_well(url: str) -> bool:
+def _refusal(url: str) -> str | None:
+    """Why the answer from there is not a good one yet, as a readiness report says it; None if it is."""
     try:
-        return httpx.get(url, timeout=ANSWER_SECONDS_MAX, trust_env=False).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
+        answer = httpx.get(url, timeout=ANSWER_SECONDS_MAX, trust_env=False)
+    except httpx.HTTPError as error:
+        return f"{url}: {type(error).__name__}"
+    if answer.status_code == httpx.codes.OK:
+        return None
+    try:
+        checks = answer.json()["checks"]
+        return "; ".join(f"{name}: {check['reason']}" for name, check in checks.items() if not check["ok"])
+    except (ValueError, KeyError, TypeError):
+        return f"{url}: {answer.status_code}"

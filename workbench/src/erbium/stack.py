@@ -1,7 +1,6 @@
 """The whole of Erbium on one machine: two servers, four services, an issuer of tokens for development."""
 
 import asyncio
-import contextlib
 import dataclasses
 import json
 import signal
@@ -12,11 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
-
 from erbium import provision, servers
 from erbium.launching import (
-    ANSWER_SECONDS_MAX,
     POLL_SECONDS,
     attempts,
     base_environment,
@@ -32,7 +28,8 @@ from erbium.servers.ports import HOST, free_port
 from erbium.stack_files import book_file, make_secrets, pid_file, secrets_of, tenant_of_development, write_file
 
 ROLES = (
-    "integrator", "front_desk", "nurse", "doctor", "medical_director", "laser_safety_officer", "ops", "manufacturer", "device",
+    "integrator", "front_desk", "nurse", "doctor", "medical_director", "laser_safety_officer", "privacy_officer", "ops", "manufacturer",
+    "device",
 )  # fmt: skip
 AUDIENCE = "erbium"
 
@@ -58,6 +55,11 @@ class Endpoint:
     @property
     def metrics(self) -> str:
         return f"http://{HOST}:{self.metrics_port}/metrics"
+
+    @property
+    def readiness(self) -> list[str]:
+        """Where it says whether it is ready: for callers on its own port, for what it takes in and gives out on the metrics port."""
+        return [f"{self.url}/readyz", f"http://{HOST}:{self.metrics_port}/readyz"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,23 +107,10 @@ class Stack:
         except issuer.IssuerRefused as refused:
             raise LocalServerError(str(refused)) from refused
 
-    def working_curl(self) -> str:
-        """A command that works when it is pasted: a real read with a real token, tried here first."""
-        screening = self.services["screening"]
-        token = self.token("doctor")
-        for path in _reads_without_parameters(screening):
-            with contextlib.suppress(httpx.HTTPError):
-                headers = {"Authorization": f"Bearer {token}"}
-                if (
-                    httpx.get(screening.url + path, headers=headers, timeout=ANSWER_SECONDS_MAX, trust_env=False).status_code
-                    == httpx.codes.OK
-                ):
-                    return f"curl -sS -H 'Authorization: Bearer {token}' '{screening.url}{path}'"
-        return f"curl -sS '{screening.url}/readyz'"
-
     def stop(self) -> None:
-        """End everything, services first. Doing it again changes nothing."""
-        down(self.state)
+        """End everything, services first, and let no Ctrl-C interrupt that. Doing it again changes nothing."""
+        with process.undisturbed():
+            down(self.state)
 
 
 def up(state: Path, *, die_with_parent: bool, progress: Progress) -> Stack:
@@ -129,19 +118,19 @@ def up(state: Path, *, die_with_parent: bool, progress: Progress) -> Stack:
 
     `die_with_parent`: all of it ends with this process, even by kill -9. Raises: LocalServerError.
     """
-    state = state.absolute()
-    busy = f"Another `erbium up` is starting from {state}: wait for it."
+    state = folder.ready_to_write(state.absolute())
+    busy = f"Another start from {state} is under way: wait for it."
     with folder.locked(state / "run" / "up.lock", busy):
         if running := attach(state):
             return running
         down(state)  # the remains of one that lost a part
         try:
             return _start(state, die_with_parent=die_with_parent, progress=progress)
-        except OSError as error:
-            down(state)
-            raise explain_os_error(error, state) from error
-        except BaseException:
-            down(state)
+        except BaseException as error:
+            with process.undisturbed():
+                down(state)
+            if isinstance(error, OSError):
+                raise explain_os_error(error, state) from error
             raise
 
 
@@ -220,7 +209,7 @@ def _start_issuer(state: Path, *, die_with_parent: bool) -> int:
         argv = [sys.executable, "-m", "erbium.issuer", "--port", str(port), "--keys", str(state / "issuer")]
         return program_of(state, "issuer", argv, base_environment() | {"ERBIUM_ENV": "development"})
 
-    return start_http(state, "issuer", program, ready=issuer.jwks_url, die_with_parent=die_with_parent)
+    return start_http(state, "issuer", program, ready=lambda port: [issuer.jwks_url(port)], die_with_parent=die_with_parent)
 
 
 def environment_of(stack: Stack, service: str, *, port: int, metrics_port: int) -> dict[str, str]:
@@ -256,26 +245,13 @@ def _start_services(stack: Stack, *, die_with_parent: bool) -> dict[str, Endpoin
             environment = environment_of(stack, service, port=port, metrics_port=endpoints[service].metrics_port)
             return program_of(stack.state, service, [sys.executable, "-m", service, "all"], environment)
 
-        ready = attempts(stack.state, service, program, lambda port: f"http://{HOST}:{port}/readyz", die_with_parent=die_with_parent)
+        def readiness(_: int, service: str = service) -> list[str]:
+            return endpoints[service].readiness
+
+        ready = attempts(stack.state, service, program, readiness, die_with_parent=die_with_parent)
         next(ready)  # spawned, not waited for yet
         waits.append(ready)
     for ready in waits:
         for _ in ready:
             time.sleep(POLL_SECONDS)
     return endpoints
-
-
-def _reads_without_parameters(endpoint: Endpoint) -> list[str]:
-    """Paths under /v1 of the service's OpenAPI document that can be read as they stand, lists before the rest."""
-    try:
-        document = httpx.get(f"{endpoint.url}/openapi.json", timeout=ANSWER_SECONDS_MAX, trust_env=False).json()
-    except (httpx.HTTPError, ValueError):
-        return []
-    found = []
-    for path, operations in document.get("paths", {}).items():
-        read = operations.get("get")
-        if read is None or not path.startswith("/v1/") or "{" in path:
-            continue
-        if not any(one.get("required") for one in read.get("parameters", [])):
-            found.append(path)
-    return sorted(found, key=lambda path: (path == "/v1/meta", path))

@@ -16,7 +16,15 @@ RETRIES_MAX = 5
 
 
 class JourneyFailed(Exception):
-    """A step did not go as promised; the sentence says which and what was answered instead."""
+    """A step did not go as promised; the sentence says which and what was answered instead.
+
+    `service`: who answered, or did not. `status` and `code` of the answer, if there was one.
+    """
+
+    def __init__(self, sentence: str, *, service: str | None = None, status: int | None = None, code: str = "") -> None:
+        """Carries what the answer was beside the sentence."""
+        super().__init__(sentence)
+        self.service, self.status, self.code = service, status, code
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,19 @@ class Reply:
     def code(self) -> str:
         """A problem's machine word."""
         return str(self.body.get("code", "")) if isinstance(self.body, dict) else ""
+
+    @property
+    def told(self) -> str:
+        """What a person is told of it: a problem in a sentence, anything else as it came."""
+        if not self.code:
+            return str(self.body)
+        beside = [str(self.body[name]) for name in ("facts", "errors") if self.body.get(name)]
+        return " ".join([f"{self.code}: {self.body['detail']}", *beside])
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a refusal says beside its sentence: numbers, dates, rules."""
+        return self.body.get("facts", {}) if isinstance(self.body, dict) else {}
 
 
 @dataclass(slots=True)
@@ -94,8 +115,8 @@ class Clinic:
         for _ in range(RETRIES_MAX):
             reply = self._send("GET", service, path, role, headers, None, params)
             if reply.headers.get("erbium-after") != "pending":
-                return self._expected(reply, expect, f"GET {service}{path}")
-        raise JourneyFailed(f"GET {service}{path}: {after} had not arrived after {RETRIES_MAX} waits of 2 s")
+                return self._expected(reply, expect, "GET", service, path)
+        raise JourneyFailed(f"GET {service}{path}: {after} had not arrived after {RETRIES_MAX} waits of 2 s", service=service)
 
     def post(
         self,
@@ -118,7 +139,7 @@ class Clinic:
                 break
             time.sleep(float(reply.headers.get("retry-after", "1")))
             reply = self._send("POST", service, path, role, headers, body, {})
-        return self._expected(reply, expect, f"POST {service}{path}")
+        return self._expected(reply, expect, "POST", service, path)
 
     def now(self) -> datetime:
         """The clinic's time."""
@@ -132,8 +153,8 @@ class Clinic:
         """Domain time minus machine time, in all four services."""
         self.offset = offset
         for service in self.urls:
-            body = {"offset_seconds": int(offset.total_seconds())}
-            self._expected(self._send("PUT", service, "/v1/development/clock", "ops", {}, body, {}), None, f"PUT {service} clock")
+            body, path = {"offset_seconds": int(offset.total_seconds())}, "/v1/development/clock"
+            self._expected(self._send("PUT", service, path, "ops", {}, body, {}), None, "PUT", service, path)
 
     def wait_for(self, what: str, look: Callable[[], Any]) -> Any:
         """Looks again until there is something. Raises: JourneyFailed after the deadline."""
@@ -155,7 +176,7 @@ class Clinic:
         except (httpx.ReadError, httpx.RemoteProtocolError):  # an idle connection was closed under us: every request here is safe to repeat
             answer = self._again(method, service, path, asked)
         except httpx.HTTPError as error:
-            raise JourneyFailed(f"{method} {service}{path}: {type(error).__name__}: {error}") from error
+            raise _unanswered(method, service, path, error) from error
         took_ms = (time.perf_counter() - started) * 1000
         kind = answer.headers.get("content-type", "")
         return Reply(answer.status_code, answer.json() if "json" in kind else answer.text, answer.headers, took_ms)
@@ -164,11 +185,16 @@ class Clinic:
         try:
             return self._http.request(method, self.urls[service] + path, **asked)
         except httpx.HTTPError as error:
-            raise JourneyFailed(f"{method} {service}{path}: {type(error).__name__}: {error}") from error
+            raise _unanswered(method, service, path, error) from error
 
     @staticmethod
-    def _expected(reply: Reply, expect: int | None, what: str) -> Reply:
+    def _expected(reply: Reply, expect: int | None, method: str, service: str, path: str) -> Reply:
         good = reply.status < httpx.codes.BAD_REQUEST if expect is None else reply.status == expect
         if not good:
-            raise JourneyFailed(f"{what}: expected {expect or 'success'}, got {reply.status}: {reply.body}")
+            sentence = f"{method} {service}{path}: expected {expect or 'success'}, got {reply.status}: {reply.told}"
+            raise JourneyFailed(sentence, service=service, status=reply.status, code=reply.code)
         return reply
+
+
+def _unanswered(method: str, service: str, path: str, error: httpx.HTTPError) -> JourneyFailed:
+    return JourneyFailed(f"{method} {service}{path} was not answered ({type(error).__name__}: {error})", service=service)

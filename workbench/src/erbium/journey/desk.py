@@ -57,9 +57,9 @@ class Desk:
         try:
             return self.clinic.post("device_telemetry", "/v1/treatments", body, role="nurse")
         except JourneyFailed as failed:
-            if "screening-stale" in str(failed):
-                return None
-            raise
+            if failed.code != "telemetry.screening-stale":
+                raise
+            return None
 
     def started(self, path: str, missing: int) -> dict[str, Any] | None:
         """The treatment, once all that was sent is counted and this many frames are missing."""

@@ -46,7 +46,7 @@ class Person:
             try:
                 reply = self.clinic.post("screening", f"{path}/{what}", full, role=role, expect=expect, if_match=self.record_etag)
             except JourneyFailed as failed:
-                if f"got {httpx.codes.PRECONDITION_FAILED}" not in str(failed):
+                if failed.status != httpx.codes.PRECONDITION_FAILED:
                     raise
                 self.record_etag = self.clinic.get("screening", path).etag
                 continue

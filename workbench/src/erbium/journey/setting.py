@@ -1,7 +1,6 @@
 """The stage: a chain with two clinics in two time zones, rooms, a doctor, a nurse, a laser in each."""
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -44,7 +43,7 @@ def next_monday_morning(now: datetime) -> datetime:
     return datetime.combine(monday, MONDAY_MORNING, tzinfo=ZoneInfo(MADRID))
 
 
-def set_the_stage(clinic: Clinic, say: Callable[..., None]) -> Setting:
+def set_the_stage(clinic: Clinic) -> Setting:
     """Registers clinics, rooms, staff and lasers, and waits until the lasers are known to scheduling."""
     places = [_open(clinic, name, zone) for name, zone in (("Madrid Centro", MADRID), ("Las Palmas", LAS_PALMAS))]
     doctor_id, nurse_id = clinic.who("doctor"), clinic.who("nurse")
@@ -67,8 +66,6 @@ def set_the_stage(clinic: Clinic, say: Callable[..., None]) -> Setting:
             role="medical_director",
             if_match=added.etag,
         )
-    for place in places:
-        say("chain", f"opens {place.name} ({place.time_zone}) with a laser room and an erbium laser {LASER_MODEL}")
     return Setting(madrid=places[0], las_palmas=places[1], doctor_id=doctor_id, nurse_id=nurse_id)
 
 

@@ -37,12 +37,13 @@ def start(state: Path, *, die_with_parent: bool, progress: Callable[[str], None]
     `die_with_parent`: they end with this process, even by kill -9; call it from the main thread then.
     Raises: LocalServerError with one sentence for the reader. What it had started is stopped again.
     """
-    state = state.absolute()
-    postgres_url = start_postgres(state, die_with_parent=die_with_parent, progress=progress)
+    state = folder.ready_to_write(state.absolute())
+    address = start_kafka(state, die_with_parent=die_with_parent, progress=progress)  # first, since its jars may have to be fetched
     try:
-        address = start_kafka(state, die_with_parent=die_with_parent, progress=progress)
+        postgres_url = start_postgres(state, die_with_parent=die_with_parent, progress=progress)
     except BaseException:
-        postgres.stop(state)
+        with process.undisturbed():
+            kafka.stop(state)
         raise
     _remember(state, postgres_url, address)
     return Servers(postgres_url=postgres_url, kafka=address, stop=lambda: stop(state))

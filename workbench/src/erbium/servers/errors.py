@@ -8,6 +8,7 @@ class LocalServerError(RuntimeError):
     """A local server cannot start or stop; the message is one sentence for the person at the keyboard."""
 
 
+STATE = "ERBIUM_STATE"  # the variable that names the state folder
 _DISK_FULL = ("No space left on device", "Disk quota exceeded")
 _PORT_TAKEN = ("Address already in use", "could not bind", "BindException")
 
@@ -29,7 +30,7 @@ def explain(name: str, log: Path, log_tail: str, folder: Path) -> LocalServerErr
     if port_taken(log_tail):
         return LocalServerError(f"{name} found every port it tried taken: close what listens on 127.0.0.1 and start again.")
     if "Failed to acquire lock" in log_tail or 'lock file "postmaster.pid" already exists' in log_tail:
-        return LocalServerError(f"Another {name} already uses {folder}: stop it, or name another state folder with ERBIUM_STATE.")
+        return LocalServerError(f"Another {name} already uses {folder}: stop it, or name another state folder with {STATE}.")
     if "user does not exist" in log_tail:
         return LocalServerError(f"{name} needs an account with a name, and this user id has none: run as a user of this machine.")
     lines = [line.strip() for line in log_tail.splitlines() if line.strip()]
@@ -37,10 +38,11 @@ def explain(name: str, log: Path, log_tail: str, folder: Path) -> LocalServerErr
     return LocalServerError(f"{name} ended while starting ({last}): the whole story is in {log}.")
 
 
-def explain_os_error(error: OSError, folder: Path) -> LocalServerError:
-    """Turn a refusal of the operating system about `folder` into the sentence for its reader."""
+def explain_os_error(error: OSError, folder: Path, *, moved_by: str = STATE) -> LocalServerError:
+    """Turn a refusal of the operating system about `folder` into the sentence for its reader. `moved_by`: the variable that names it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full(folder)
+    where = error.filename or folder
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return LocalServerError(f"{error.filename or folder} is not writable: make it so, or name another state folder with ERBIUM_STATE.")
-    return LocalServerError(f"{error.filename or folder}: {error.strerror}.")
+        return LocalServerError(f"{where} is not writable: make it so, or name another folder with {moved_by}.")
+    return LocalServerError(f"{where} cannot be used ({error.strerror}): name another folder with {moved_by}.")

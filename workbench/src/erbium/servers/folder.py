@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from erbium.servers.errors import LocalServerError, explain_os_error
+from erbium.servers.errors import STATE, LocalServerError, explain_os_error
 
 LOCK_POLL_SECONDS = 0.05
 DYING_SECONDS_MAX = 0.5
+_OF_A_STATE = ("", "run", "logs", "secrets", "issuer", "kafka", "postgres", "reports")
 
 
 def checkout() -> Path:
@@ -21,25 +22,41 @@ def checkout() -> Path:
     raise LocalServerError("The workbench runs from a checkout of Erbium: run `make env` in it, which installs it in place.")
 
 
+def named_state() -> Path | None:
+    """The state folder that ERBIUM_STATE names, if it does."""
+    named = os.environ.get(STATE)
+    return Path(named).absolute() if named else None
+
+
 def state_folder() -> Path:
     """Where the local servers keep everything: ERBIUM_STATE, else `.erbium` in the checkout."""
-    named = os.environ.get("ERBIUM_STATE")
-    return Path(named).absolute() if named else checkout() / ".erbium"
+    return named_state() or checkout() / ".erbium"
 
 
-def ensure(folder: Path, mode: int = 0o755) -> Path:
-    """Make a folder of ours, with this mode whatever the umask says."""
+def ready_to_write(state: Path) -> Path:
+    """Make the state folder and prove that all of it can be written. Why first of all: half a start takes seconds to fail.
+
+    Raises: LocalServerError.
+    """
+    ensure(state)
+    for part in _OF_A_STATE:
+        refuse_unwritable(state / part)
+    return state
+
+
+def ensure(folder: Path, mode: int = 0o755, *, moved_by: str = STATE) -> Path:
+    """Make a folder of ours, with this mode whatever the umask says. Raises: LocalServerError naming the variable that moves it."""
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True)
             folder.chmod(mode)
     except OSError as error:
-        raise explain_os_error(error, folder) from error
+        raise explain_os_error(error, folder, moved_by=moved_by) from error
     return folder
 
 
-def refuse_unwritable(folder: Path) -> None:
-    """Prove that files can be made and deleted in `folder`, if it is there.
+def refuse_unwritable(folder: Path, *, moved_by: str = STATE) -> None:
+    """Prove that files can be made and deleted in `folder`, if it is there. Raises: LocalServerError.
 
     Why: in folders that are read-only around files that are not, Kafka cuts its metadata log to nothing while it fails to
     start, and every topic is gone.
@@ -53,7 +70,7 @@ def refuse_unwritable(folder: Path) -> None:
     except OSError as error:
         raise LocalServerError(
             f"{folder} belongs to {_owner(folder)} and cannot be written ({error.strerror}): "
-            "give it back with chown and chmod, or name another state folder with ERBIUM_STATE."
+            f"give it back with chown and chmod, or name another folder with {moved_by}."
         ) from error
 
 

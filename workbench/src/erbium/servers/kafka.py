@@ -246,14 +246,17 @@ def _start_on_free_ports(files: Files, class_path: Sequence[Path], lock: int, *,
         _write_properties(files, broker, controller)
         log_start = process.log_size(files.log)
         pid = process.spawn(program, die_with_parent=die_with_parent)
-        while process.exit_status(pid) is None:
-            if answers(f"{HOST}:{broker}") and process.exit_status(pid) is None:
-                return f"{HOST}:{broker}"
-            if time.monotonic() > deadline:
-                with contextlib.suppress(LocalServerError):
-                    process.stop(files.pid, signal.SIGTERM)
-                raise LocalServerError(f"Kafka did not answer within {READY_SECONDS_MAX:.0f} s: {files.log} says why.")
-            time.sleep(POLL_SECONDS)
+        try:
+            while process.exit_status(pid) is None:
+                if answers(f"{HOST}:{broker}") and process.exit_status(pid) is None:
+                    return f"{HOST}:{broker}"
+                if time.monotonic() > deadline:
+                    raise LocalServerError(f"Kafka did not answer within {READY_SECONDS_MAX:.0f} s: {files.log} says why.")
+                time.sleep(POLL_SECONDS)
+        except (LocalServerError, KeyboardInterrupt):
+            with process.undisturbed(), contextlib.suppress(LocalServerError):
+                process.stop(files.pid, signal.SIGTERM)
+            raise
         said = process.log_tail(files.log, log_start)
         tries += 1
         if not port_taken(said) or tries >= TRIES_MAX:

@@ -151,13 +151,17 @@ def _start_on_a_free_port(files: Files, place: Place, password: str, lock: int, 
         port = ports()
         log_start = process.log_size(files.log)
         pid = process.spawn(_program(files, place, port, lock), die_with_parent=die_with_parent)
-        while process.exit_status(pid) is None:
-            if _login_refusal(_url(password, port)) is None:
-                return port
-            if time.monotonic() > deadline:
+        try:
+            while process.exit_status(pid) is None:
+                if _login_refusal(_url(password, port)) is None:
+                    return port
+                if time.monotonic() > deadline:
+                    raise LocalServerError(f"PostgreSQL did not answer within {READY_SECONDS_MAX:.0f} s: {files.log} says why.")
+                time.sleep(POLL_SECONDS)
+        except (LocalServerError, KeyboardInterrupt):
+            with process.undisturbed():
                 process.stop(files.pid, signal.SIGINT)
-                raise LocalServerError(f"PostgreSQL did not answer within {READY_SECONDS_MAX:.0f} s: {files.log} says why.")
-            time.sleep(POLL_SECONDS)
+            raise
         said = process.log_tail(files.log, log_start)
         tries += 1
         again = (port_taken(said) and tries < TRIES_MAX) or (

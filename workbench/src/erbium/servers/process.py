@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -93,7 +93,7 @@ def spawn(program: Program, *, die_with_parent: bool, keeper: bool = not _LINUX)
         _started[child.pid] = child
         try:
             _write_pid_file(program.pid_file, Identity(pid=child.pid, start=_start_of(child.pid), boot=_boot()))
-        except OSError:
+        except BaseException:
             child.kill()  # nobody would find it again
             raise
     except OSError as error:
@@ -109,6 +109,19 @@ def _write_pid_file(path: Path, identity: Identity) -> None:
     fresh = path.with_name(path.name + f".{os.getpid()}")
     fresh.write_text(json.dumps(dataclasses.asdict(identity)))
     fresh.replace(path)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Inside, Ctrl-C is not heard: who stops what it started must not be stopped half-way. Bounded by `STOP_SECONDS_MAX` a process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def recorded(pid_file: Path) -> Identity | None:
