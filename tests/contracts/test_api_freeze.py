@@ -1,4 +1,4 @@
-"""The REST interface cannot change under its callers: nothing is removed, nothing is newly required (additions are fine)."""
+"""The REST interface cannot change under its callers: nothing is removed, nothing newly required or needed (additions are fine)."""
 
 import importlib
 import json
@@ -40,14 +40,48 @@ def resolved(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def body_of(api: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
-    content = operation.get("requestBody", {}).get("content", {})
-    return resolved(api, next(iter(content.values()), {}).get("schema", {}))
+def fields(api: dict[str, Any], schema: dict[str, Any], where: str = "", inside: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """(path of a field, its schema), those of parts and of list items included; a type inside itself is looked at once."""
+    name = schema.get("$ref", "")
+    if name in inside:
+        return
+    inside, schema = (*inside, name) if name else inside, resolved(api, schema)
+    for part in (*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())):
+        yield from fields(api, part, where, inside)
+    for field, inner in schema.get("properties", {}).items():
+        yield f"{where}/{field}", inner
+        yield from fields(api, inner, f"{where}/{field}", inside)
 
 
-def answer_of(api: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
-    good = next((answer for status, answer in operation["responses"].items() if status.startswith("2")), {})
-    return resolved(api, next(iter(good.get("content", {}).values()), {}).get("schema", {}))
+def required(api: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """The paths of fields that must be there; of a part, if it is there."""
+    whole = resolved(api, schema)
+    found = {f"/{field}" for field in whole.get("required", ())}
+    for path, inner in fields(api, schema):
+        parts = [inner, *inner.get("anyOf", ()), *([inner["items"]] if "items" in inner else [])]
+        found |= {f"{path}/{field}" for part in parts for field in resolved(api, part).get("required", ())}
+    return found
+
+
+def words(api: dict[str, Any], schema: dict[str, Any]) -> set[tuple[str, Any]]:
+    """(path, word) of every enumeration."""
+    found = set()
+    for path, inner in fields(api, schema):
+        parts = [inner, *inner.get("anyOf", ()), *([inner["items"]] if "items" in inner else [])]
+        found |= {(path, word) for part in parts for word in resolved(api, part).get("enum", ())}
+    return found
+
+
+def contents(operation: dict[str, Any], *, sent: bool) -> dict[str, Any]:
+    """Content type -> schema, of what is sent or of what is answered when all is well."""
+    if sent:
+        return {kind: one["schema"] for kind, one in operation.get("requestBody", {}).get("content", {}).items()}
+    good: dict[str, Any] = next((answer for status, answer in operation["responses"].items() if status.startswith("2")), {})
+    return {kind: one["schema"] for kind, one in good.get("content", {}).items()}
+
+
+def scopes(operation: dict[str, Any]) -> set[str]:
+    return {scope for way in operation["security"] for scope in way.get("oauth2", ())}
 
 
 def breaks(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
@@ -58,17 +92,42 @@ def breaks(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
             yield f"{name} is gone"
             continue
         after = now[name]
-        was, is_ = body_of(old, before), body_of(new, after)
-        yield from (f"{name}: {field} is newly required" for field in set(is_.get("required", [])) - set(was.get("required", [])))
-        yield from (f"{name}: {field} is no longer taken" for field in was.get("properties", {}).keys() - is_.get("properties", {}).keys())
-        told, tells = answer_of(old, before), answer_of(new, after)
-        yield from (
-            f"{name}: {field} is no longer told" for field in told.get("properties", {}).keys() - tells.get("properties", {}).keys()
-        )
-        asked = {(one["in"], one["name"]) for one in before.get("parameters", []) if one.get("required")}
-        asks = {(one["in"], one["name"]) for one in after.get("parameters", []) if one.get("required")}
+        yield from (f"{name}: {told}" for told in _sent_breaks(old, before, new, after))
+        yield from (f"{name}: {told}" for told in _answer_breaks(old, before, new, after))
+        yield from (f"{name}: scope {scope} is newly needed" for scope in scopes(after) - scopes(before))
+        asked = {(one["in"], one["name"]) for one in parameters(old, before) if one.get("required")}
+        asks = {(one["in"], one["name"]) for one in parameters(new, after) if one.get("required")}
         yield from (f"{name}: {place} {field} is newly required" for place, field in asks - asked)
-        yield from (f"{name}: status {status} is gone" for status in before["responses"].keys() - after["responses"].keys())
+        taken = {(one["in"], one["name"]) for one in parameters(old, before)}
+        takes = {(one["in"], one["name"]) for one in parameters(new, after)}
+        yield from (f"{name}: {place} {field} is no longer taken" for place, field in taken - takes)
+
+
+def parameters(api: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The operation's parameters, references followed."""
+    known = api["components"]["parameters"]
+    return [known[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in operation.get("parameters", [])]
+
+
+def _sent_breaks(old: dict[str, Any], before: dict[str, Any], new: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    takes = contents(after, sent=True)
+    for kind, schema in contents(before, sent=True).items():
+        if kind not in takes:
+            yield f"{kind} is no longer taken"
+            continue
+        yield from (f"{path} is newly required" for path in required(new, takes[kind]) - required(old, schema))
+        yield from (f"{path} is no longer taken" for path in dict(fields(old, schema)).keys() - dict(fields(new, takes[kind])).keys())
+        yield from (f"{path} no longer takes {word}" for path, word in words(old, schema) - words(new, takes[kind]))
+
+
+def _answer_breaks(old: dict[str, Any], before: dict[str, Any], new: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    tells = contents(after, sent=False)
+    for kind, schema in contents(before, sent=False).items():
+        if kind not in tells:
+            yield f"{kind} is no longer answered"
+            continue
+        yield from (f"{path} is no longer told" for path in dict(fields(old, schema)).keys() - dict(fields(new, tells[kind])).keys())
+    yield from (f"status {status} is gone" for status in before["responses"].keys() - after["responses"].keys())
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -86,14 +145,24 @@ def test_every_operation_is_in_the_golden_document(service: str) -> None:
 
 
 def test_a_break_is_seen() -> None:
-    """The comparison is no blind one: a field taken away, one newly required and an operation gone are told."""
+    """The comparison is no blind one: what is taken away, newly required or needed is told, in parts of bodies too."""
     golden = json.loads((GOLDEN / "aftercare.json").read_text())
     changed = json.loads(json.dumps(golden))
-    schemas = changed["components"]["schemas"]
+    schemas, paths = changed["components"]["schemas"], changed["paths"]
     del schemas["TriageView"]["properties"]["action"]
+    del schemas["InstructionView"]["properties"]["ends_on"]
     schemas["CheckInAnswersBody"]["required"].append("words")
-    changed["paths"].pop("/v1/adverse-events")
+    schemas["CheckInAnswersBody"]["properties"]["pain_trend"]["enum"].remove("same")
+    paths.pop("/v1/adverse-events")
+    plan = paths["/v1/treatments/{treatment_id}/care-plan"]["get"]
+    plan["security"] = [{"oauth2": ["ops:operate"]}]
+    answered = plan["responses"]["200"]["content"]
+    paths["/v1/care-plans"]["get"]["responses"]["200"]["content"] = {"text/html": {"schema": {"type": "string"}}}
+    answered["application/json"]["schema"] = {"$ref": "#/components/schemas/CarePlanView"}
     told = " ".join(breaks(golden, changed))
-    assert "action is no longer told" in told
-    assert "words is newly required" in told
-    assert "listAdverseEvents is gone" in told
+    for sentence in (
+        "/action is no longer told", "/instructions/ends_on is no longer told", "/words is newly required",
+        "/pain_trend no longer takes same", "listAdverseEvents is gone", "scope ops:operate is newly needed",
+        "application/json is no longer answered",
+    ):  # fmt: skip
+        assert sentence in told, told

@@ -1,10 +1,13 @@
 """One command end to end on the memory store: done, refused, repeated, raced."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from erbium_kernel.decider import Claim
 from erbium_kernel.errors import KeyReused, NotFound, PersonErased, Rejected, Stale, Unavailable, VersionConflict
 from erbium_kernel.event import Cursor
 from erbium_kernel.execute import AnswerRequest, execute, state_of
@@ -63,6 +66,19 @@ async def test_refused_and_remembered(runtime: Runtime) -> None:
     assert not first.value.replayed
     assert second.value.facts == first.value.facts
     assert second.value.detail == first.value.detail
+
+
+@pytest.mark.parametrize("lasts", [timedelta(), timedelta(hours=-1)])
+async def test_a_claim_that_takes_no_time_is_refused_where_it_is_made(runtime: Runtime, lasts: timedelta) -> None:
+    """Our own bug, told by the decider's guards and not by the database: nothing is appended."""
+
+    def claims(event: BedTaken) -> list[Claim]:
+        return [Claim(resource=event.room_id, starts_at=event.starts_at, ends_at=event.starts_at + lasts, holder=event.patient_id)]
+
+    bed = uuid4()
+    with pytest.raises(AssertionError, match="takes no time"):
+        await execute(runtime, CHAIN, replace(BED, guards=claims), bed, take(runtime, uuid4()), cause=cause(runtime))
+    assert await state_of(runtime, CHAIN, BED, bed) == (None, 0)
 
 
 async def test_repeated(runtime: Runtime) -> None:

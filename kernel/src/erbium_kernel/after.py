@@ -1,21 +1,38 @@
 """Read your writes: waits until an event or a message, and all that followed from it here, has had its effect."""
 
 import asyncio
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
+from erbium_kernel.deadline import within
+from erbium_kernel.event import Cursor
+from erbium_kernel.ports import Store
 from erbium_kernel.runtime import Runtime
 
 if TYPE_CHECKING:
     from erbium_kernel.service import Service
 
 POLL_SECONDS_MIN = 0.005
-POLL_SECONDS_MAX = 0.05  # the longer it takes, the rarer it is asked: many waiting readers must not starve commands
+POLL_SECONDS_MAX = 0.025  # the longer it takes, the rarer it is asked: many waiting readers must not starve commands
 WAITING_MAX = 32  # readers of one process that wait at once; one more is told "pending" at once
 DEADLINE_SECONDS = 2.0
+SILENT_SECONDS_MAX = 1.5  # so long the database may say nothing; the caller is then told within 2 s of its going away, not of the deadline
 CONSEQUENCES_MAX = 200  # events that one message leads to here; beyond it the answer is "not yet"
+
+T = TypeVar("T")
+Pause = Callable[[float], Awaitable[None]]
+
+
+class Bounded(Protocol):
+    """How long the database may say nothing, and who watches that."""
+
+    async def __call__(self, seconds: float, work: Coroutine[Any, Any, T], /) -> T:
+        """What `work` returns. Raises: Unavailable if it takes longer."""
+        ...
 
 
 class _Waiting:
@@ -36,46 +53,70 @@ class _Waiting:
 _waiting = _Waiting()
 
 
-async def followed(runtime: Runtime, service: "Service", chain_id: UUID, id_: UUID, deadline_seconds: float = DEADLINE_SECONDS) -> bool:
+async def followed(
+    runtime: Runtime,
+    service: "Service",
+    chain_id: UUID,
+    id_: UUID,
+    seconds: float = DEADLINE_SECONDS,
+    *,
+    pause: Pause = asyncio.sleep,
+    bounded: Bounded = within,
+) -> bool:
     """True once the own event or heard message `id_`, and every event that reactions made of it, has been followed by all that hear it.
 
-    False when the deadline passes, and at once when its patient or device is parked. An id not yet here may still arrive.
-    Raises: Unavailable.
+    False when `seconds` have passed, and at once when its patient or device is parked. An id not yet here may still arrive.
+    `pause` and `bounded` are other ones in a simulation, which has no machine's time.
+    Raises: Unavailable, at the latest when the database has said nothing for `SILENT_SECONDS_MAX`.
     """
     if _waiting.value >= WAITING_MAX:
         return False
     with _waiting.one_more():
-        return await _wait(runtime, service, chain_id, id_, deadline_seconds)
+        story = _Story(runtime.store, service, chain_id, id_, bounded)
+        end, waited, nap = runtime.clock.machine() + timedelta(seconds=seconds), 0.0, POLL_SECONDS_MIN
+        while (told := await story.told()) is None:
+            waited += nap
+            if waited > seconds or runtime.clock.machine() + timedelta(seconds=nap) > end:  # counted too: a clock may stand still
+                return False
+            await pause(nap)
+            nap = min(POLL_SECONDS_MAX, nap * 1.5)
+        return told
 
 
-async def _wait(runtime: Runtime, service: "Service", chain_id: UUID, id_: UUID, deadline_seconds: float) -> bool:
-    loop = asyncio.get_running_loop()
-    end, pause = loop.time() + deadline_seconds, POLL_SECONDS_MIN
-    waiting, seen = [id_], {id_}
-    while waiting and len(seen) <= CONSEQUENCES_MAX:
-        answer = await _followed(runtime, service, chain_id, waiting[0])
-        if answer is False:
-            return False
-        if answer:
-            more = [event_id for event_id in await runtime.store.consequences(chain_id, waiting.pop(0)) if event_id not in seen]
-            waiting += more
-            seen.update(more)
-            continue
-        if loop.time() + pause > end:
-            return False
-        await asyncio.sleep(pause)
-        pause = min(POLL_SECONDS_MAX, pause * 1.5)
-    return not waiting
+class _Story:
+    """One event or message and what reactions have made of it, told as far as it has been followed. No question is asked twice in vain."""
 
+    def __init__(self, store: Store, service: "Service", chain_id: UUID, id_: UUID, bounded: Bounded) -> None:
+        self._store, self._service, self._chain_id, self._bounded = store, service, chain_id, bounded
+        self._waiting, self._seen = deque([id_]), {id_}
+        self._place: tuple[Cursor, str, UUID] | None = None  # of the first that waits, once it is here
 
-async def _followed(runtime: Runtime, service: "Service", chain_id: UUID, id_: UUID) -> bool | None:
-    """None = not yet."""
-    place = await runtime.store.place_of(chain_id, id_)
-    if place is None:
-        return None
-    cursor, type_, ordering_id = place
-    hearing = service.subscribers_of(type_)
-    checkpoints = await runtime.store.checkpoints()
-    if any(name not in checkpoints or checkpoints[name] < cursor for name in hearing):
-        return None
-    return not hearing & await runtime.store.parked_in(chain_id, ordering_id)
+    async def told(self) -> bool | None:
+        """True: to the end. False: it will not be soon. None: not yet."""
+        while self._waiting:
+            if len(self._seen) > CONSEQUENCES_MAX:
+                return False
+            followed_by_all = await self._first_is_followed()
+            if not followed_by_all:
+                return followed_by_all
+            more = await self._ask(self._store.consequences(self._chain_id, self._waiting.popleft()))
+            self._place = None
+            self._waiting.extend(event_id for event_id in more if event_id not in self._seen)
+            self._seen.update(more)
+        return True
+
+    async def _first_is_followed(self) -> bool | None:
+        self._place = self._place or await self._ask(self._store.place_of(self._chain_id, self._waiting[0]))
+        if self._place is None:
+            return None
+        cursor, type_, ordering_id = self._place
+        hearing = self._service.subscribers_of(type_)
+        if not hearing:
+            return True
+        checkpoints = await self._ask(self._store.checkpoints())
+        if any(name not in checkpoints or checkpoints[name] < cursor for name in hearing):
+            return None
+        return not hearing & await self._ask(self._store.parked_in(self._chain_id, ordering_id))
+
+    async def _ask(self, question: Coroutine[Any, Any, T]) -> T:
+        return await self._bounded(SILENT_SECONDS_MAX, question)

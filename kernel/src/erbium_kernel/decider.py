@@ -22,6 +22,10 @@ class Claim:
     ends_at: datetime
     holder: UUID
 
+    def __post_init__(self) -> None:
+        """Refuses a claim that would guard nothing, where it is made: the database would only tell of it in the middle of an append."""
+        assert self.starts_at < self.ends_at, f"a claim from {self.starts_at} to {self.ends_at} takes no time"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,43 +29,69 @@ log = structlog.get_logger(__name__)
 Step = Callable[[], Awaitable[Progress]]
 
 
-class Wake:
-    """News for everybody who waits; whoever is busy meanwhile does not miss it."""
+class Bell:
+    """What one role waits by; news that comes while the role is busy is not missed."""
 
-    def __init__(self) -> None:
-        """No news yet."""
-        self.count = 0
-        self._news = asyncio.Event()
+    def __init__(self, hears: frozenset[str] | None) -> None:
+        """`hears`: the news it rings for; None: any. It has not rung yet."""
+        self._hears = hears
+        self._rung = asyncio.Event()
 
-    def signal(self) -> None:
-        """Wakes all who wait now, and lets no one begin to wait who has not seen this."""
-        self.count += 1
-        self._news.set()
-        self._news = asyncio.Event()
+    def tell(self, news: Collection[str] | None) -> None:
+        """Rings if one of these is heard here; None: something is new, nobody knows what."""
+        if self._hears is None or (self._hears if news is None else not self._hears.isdisjoint(news)):
+            self.ring()
 
-    async def wait(self, seen: int, seconds: float) -> None:
-        """Until there is news since `seen`, at most `seconds`."""
-        if self.count != seen:
-            await asyncio.sleep(0)
-            return
+    def ring(self) -> None:
+        """Whatever is heard here."""
+        self._rung.set()
+
+    def listen(self) -> None:
+        """What rang so far is about to be looked at; from here on it counts anew."""
+        self._rung.clear()
+
+    async def wait(self, seconds: float) -> None:
+        """Until it has rung since `listen`, at most `seconds`. Others get their turn in any case."""
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await asyncio.sleep(0)
+                await self._rung.wait()
         except TimeoutError:
             return
+
+
+class Wake:
+    """News by name (a stored type, a heard fact, a word of the process's own), for the roles that hear it and for nobody else."""
+
+    def __init__(self) -> None:
+        """Nobody waits yet."""
+        self._bells: list[Bell] = []
+
+    def bell(self, hears: frozenset[str] | None) -> Bell:
+        """One more who waits, for as long as the process lives."""
+        self._bells.append(Bell(hears))
+        return self._bells[-1]
+
+    def signal(self, news: Collection[str] | None = None) -> None:
+        """Wakes those who hear one of these; None: everybody who hears anything."""
+        for bell in self._bells:
+            bell.tell(news)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """`opened()` yields the step under all it needs (a lease, a consumer), or None while another worker has the lease.
 
-    `poll_seconds`: the longest an idle role waits. `woken` False: it waits just so long, whatever the news.
+    `poll_seconds`: the longest an idle role waits. `hears`: the news that ends its wait before; None: any. `woken` False: none at all.
+    `trouble`: for readiness, what is in the way besides the steps' own trouble; None if all is well.
     """
 
     name: str
     opened: Callable[[], AbstractAsyncContextManager[Step | None]]
     poll_seconds: float = NET_SECONDS
     woken: bool = True
+    hears: frozenset[str] | None = None
+    trouble: Callable[[], str | None] | None = None
 
 
 @dataclass(slots=True)
@@ -102,8 +128,9 @@ class Driver:
     def __init__(self, roles: Sequence[Role], wake: Wake, clock: Clock, fatal: tuple[type[Exception], ...] = ()) -> None:
         """`fatal`: errors that only a new process can cure; `run` then ends by itself and `failed` holds the error."""
         assert len({role.name for role in roles}) == len(roles), "two roles under one name"
-        self._roles, self._wake, self._clock, self._fatal = roles, wake, clock, fatal
+        self._roles, self._clock, self._fatal = roles, clock, fatal
         self._stop = asyncio.Event()
+        self._bells = {role.name: wake.bell(role.hears if role.woken else frozenset()) for role in roles}
         self.failed: Exception | None = None
         self.states = {role.name: RoleState(role.name, clock.machine()) for role in roles}
 
@@ -116,7 +143,8 @@ class Driver:
             self._ended(done)
             stop.set()
         self._stop.set()
-        self._wake.signal()
+        for bell in self._bells.values():
+            bell.ring()
         if not tasks:
             return
         _, unfinished = await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS_MAX)
@@ -156,21 +184,20 @@ class Driver:
 
     async def _hold(self, role: Role, state: RoleState) -> None:
         """Steps under one lease until something is in the way that a new lease may cure."""
+        bell = self._bells[role.name]
         async with role.opened() as step:
             if step is None:
                 self._note(state, "standby", "another worker has the lease")
             while step is not None and not self._stop.is_set():
-                seen = self._wake.count
+                bell.listen()
                 progress = await self._step(step, state)
                 self._note(state, progress.kind, progress.reason, operator=progress.operator)
                 if progress.kind == "blocked":
                     await self._back_off(state)
-                elif progress.kind == "worked":
+                elif progress.kind == "worked" and progress.more:
                     await asyncio.sleep(0)
-                elif role.woken:
-                    await self._wake.wait(seen, role.poll_seconds)
                 else:
-                    await self._pause(role.poll_seconds)
+                    await bell.wait(role.poll_seconds)
         if state.kind == "standby":
             await self._pause(STANDBY_SECONDS)
 

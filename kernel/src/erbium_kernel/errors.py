@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree; a class's docstring is its default sentence, its slug the machine word."""
+"""What can go wrong, as one tree; a docstring's first paragraph is its default sentence, its slug the machine word."""
 
 from typing import ClassVar, Self
 
@@ -9,14 +9,26 @@ class Rejected(Exception):
     """A rule said no."""
 
     slug: ClassVar[str] = "rejected"
+    status: ClassVar[int] = 409  # of the HTTP answer
+    title: ClassVar[str] = ""  # the slug in words where this is empty
     do: ClassVar[str] = "Read the reasons, change the request, and send it under a new Idempotency-Key."
 
     def __init__(self, detail: str | None = None, **facts: type_of_fact) -> None:
         """Promise: `detail` and `facts` hold ids, dates and numbers only, never personal data: they are stored and shown."""
-        self.detail = detail or " ".join((type(self).__doc__ or type(self).__name__).split())
+        self.detail = detail or self.sentence()
         self.facts = facts
         self.replayed = False
         super().__init__(self.detail)
+
+    @classmethod
+    def sentence(cls) -> str:
+        """What it says where an occurrence says nothing of its own: the first paragraph of the docstring."""
+        return " ".join((cls.__doc__ or cls.__name__).partition("\n\n")[0].split())
+
+    @classmethod
+    def heading(cls) -> str:
+        """What this kind of refusal is called: short, and the same at every occurrence."""
+        return cls.title or cls.slug.rpartition(".")[2].replace("-", " ").capitalize()
 
     @classmethod
     def named(cls, slug: str, detail: str | None = None, **facts: type_of_fact) -> "Rejected":
@@ -41,7 +53,19 @@ class NotFound(Rejected):
     """There is no such thing in this chain."""
 
     slug = "not-found"
+    status = 404
     do = "Check the id; things of another chain are not shown. Just written? Ask again with Erbium-After and the id the answer named."
+
+
+class ReferenceNotFound(Rejected):
+    """The request names something that does not exist in this chain.
+
+    The fact `pointer` (JSON Pointer into the body) or `parameter` (of the query) says where; what another chain has looks just the same.
+    """
+
+    slug = "reference-not-found"
+    status = 422
+    do = "Correct the id at the place that `errors` names. Made a moment ago in another service? Then send the same request again."
 
 
 class VersionConflict(Exception):

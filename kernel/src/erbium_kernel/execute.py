@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import structlog
+
 from erbium_kernel.codec import never_seal, opened, personal_values, seal_one
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import AlreadyAnswered, GuardRefused, KeyReused, Rejected, Stale, StreamFull, VersionConflict
 from erbium_kernel.event import Actor, Envelope, message_id
 from erbium_kernel.log_records import AfterAppend, Answer, AnswerKey, Append, Loaded, NewEvent
+from erbium_kernel.observing import metrics
 from erbium_kernel.personal import Personal
 from erbium_kernel.runtime import Runtime
 
@@ -17,9 +20,9 @@ C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
 
+log = structlog.get_logger(__name__)
+
 ATTEMPTS_MAX = 3  # a lost race is decided again on the new state, so often
-REFUSED_STATUS = 409
-NOT_FOUND_STATUS = 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,8 @@ class Outcome(Generic[S]):
     replayed: bool
 
 
-STREAM_EVENTS_MAX = 1_000
+STREAM_EVENTS_MAX = 1_000  # beyond it nothing is appended: every command folds the whole stream (docs/decisions/0031)
+STREAM_EVENTS_LONG = 800  # operations hears of a stream once, while there is time to plan what follows it
 
 
 async def state_of(runtime: Runtime, chain_id: UUID, decider: Decider[C, S, E], stream_id: UUID, upto: int | None = None) -> tuple[S, int]:
@@ -132,6 +136,9 @@ class _Attempt(Generic[C, S, E]):
                 await self.runtime.store.append(work)
             except GuardRefused as refused:
                 raise await self._guard_refusal(refused, version) from None
+        if version < STREAM_EVENTS_LONG <= version + len(new):
+            metrics.stream_long(self.decider.category)
+            log.warning("stream long", stream=work.stream, version=version + len(new))
         for event in events:
             state = self.decider.evolve(state, event)
         return self._outcome(state, version + len(new), last, self._last_message(new, events, version), replayed=False)
@@ -202,8 +209,7 @@ class _Attempt(Generic[C, S, E]):
         if self.answer is None and not self.after:
             return
         work = self._work(version, (), ())
-        status = NOT_FOUND_STATUS if refusal.slug == "not-found" else REFUSED_STATUS
-        answer = self._answer(status, version, refusal=refusal) if self.answer else None
+        answer = self._answer(refusal.status, version, refusal=refusal) if self.answer else None
         await self.runtime.store.append(replace(work, answer=answer))
 
     async def _repeated(self, asked: AnswerRequest, given: Answer) -> Outcome[S]:

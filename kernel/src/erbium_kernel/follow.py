@@ -12,13 +12,11 @@ from erbium_kernel.errors import LostLease, NotHereYet, Unavailable, Undecodable
 from erbium_kernel.event import Cursor
 from erbium_kernel.log_records import MoveCheckpoint, Park, ParkedRowDone, Row
 from erbium_kernel.ports import Clock, Lease
-from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
+from erbium_kernel.progress import IDLE, WORKED, WORKED_OFF, Progress, blocked
 from erbium_kernel.trying_again import TryingAgain
 from erbium_kernel.whereabouts import reason_of
 
 READ_ROWS_MAX = 500  # rows read in one go
-PASSED_ROWS_MAX = 500  # rows of no interest that may be passed without being committed: after a crash they are passed again
-PASSED_SECONDS_MAX = 0.25  # machine time; so long they may wait for it: heartbeats count, and lag is measured, by the checkpoint
 RELEASED_ROWS_MAX = 50  # rows of released keys worked off in one step
 RELEASED_KEYS_MAX = 50  # released keys tried in one step, whatever comes of it
 ATTEMPTS_MAX = 3  # a row that fails so often by our own fault is parked with its key
@@ -56,12 +54,11 @@ class Follower:
         self._at: Cursor | None = None  # the committed checkpoint
         self._reached = Cursor()  # rows up to here are handled; not necessarily committed
         self._rows: deque[tuple[Row, bool]] = deque()  # read and not handled yet; is it of interest?
-        self._passed = 0  # rows handled since the last commit
-        self._passed_since: datetime | None = None  # machine time of the first of them
-        self._owed = False  # is a heard row among them? somebody may wait until it is followed
+        self._at_the_end = False  # of what could be read then
+        self._owed = False  # was a heard row passed since the last commit? somebody may wait until it is followed
+        self._skips: frozenset[tuple[UUID, UUID]] = frozenset()  # (chain, event)
         self._pending: list[Park] = []
         self._parked: Mapping[OrderedKey, bool] = {}
-        self._rested = False
         self._singly = 0  # so many rows go one by one, because one of them spoiled a batch
         self._attempts: Counter[UUID] = Counter()
         self._waiting_since: dict[UUID, datetime] = {}
@@ -77,7 +74,7 @@ class Follower:
                 self._parked = await self._lease.parked_keys()  # only we add to it: an empty one needs no look
             worked_off = await self._work_off()
             progress = await self._follow()
-            return WORKED if worked_off and progress is IDLE else progress
+            return WORKED if worked_off and progress.kind != "blocked" else progress
         except (LostLease, VersionConflict):
             self._at = None
             return blocked("somebody else moved the checkpoint")
@@ -85,40 +82,43 @@ class Follower:
     async def _begin(self) -> None:
         self._rows.clear()
         self._pending.clear()
-        self._passed, self._passed_since, self._owed = 0, None, False
-        self._parked = await self._lease.parked_keys()
-        self._at = self._reached = await self._lease.checkpoint()
+        self._owed = False
+        # First: what a rebuild sends us back over may have been skipped a moment before.
+        at = self._reached = await self._lease.checkpoint()
+        self._parked, self._skips = await self._lease.parked_keys(), await self._lease.skips()
+        self._at = at
 
     async def _follow(self) -> Progress:
         if not self._rows and not await self._read():
             return await self._rest()
-        trouble = None
+        trouble, had_effect = None, False
         for _ in range(self._effect.turns_max):
             batch = self._next_batch()
             if not batch or trouble:
                 break
             trouble = await self._work(batch)
-        if self._owed or self._passed >= PASSED_ROWS_MAX or self._passed_long_ago():
-            await self._flush()
-        self._rested = False
-        return blocked(trouble) if trouble else WORKED
+            had_effect = True
+        if self._owed or trouble or not had_effect:
+            await self._flush()  # else what was passed behind the last effect is committed with the next one, or at rest
+        if trouble:
+            return blocked(trouble)
+        return WORKED_OFF if self._at_the_end and not self._rows else WORKED
 
     async def _rest(self) -> Progress:
-        """Nothing to do. Why rows of no interest are not committed at the first rest: most often the next one comes at once."""
-        if self._rested or self._passed_long_ago():
-            await self._flush()
-        self._rested = True
+        """Nothing to do. Heartbeats count, and lag is measured, by the checkpoint: no row that was passed waits longer for its commit."""
+        await self._flush()
         if await self._lease.checkpoint() != self._at:
             raise LostLease  # a rebuild has sent us back to the beginning
         return IDLE
 
     async def _read(self) -> bool:
         rows = await self._lease.read(self._reached, READ_ROWS_MAX)
-        heard = [row.envelope.event_id for row in rows if row.envelope.type in self._effect.hears]
-        skipped = await self._lease.skipped(heard) if heard else frozenset()
-        wanted = frozenset(heard) - skipped
-        self._rows.extend((row, row.envelope.event_id in wanted) for row in rows)
+        self._at_the_end = len(rows) < READ_ROWS_MAX
+        self._rows.extend((row, row.envelope.type in self._effect.hears and not self._is_skipped(row)) for row in rows)
         return bool(rows)
+
+    def _is_skipped(self, row: Row) -> bool:
+        return (row.envelope.chain_id, row.envelope.event_id) in self._skips
 
     def _next_batch(self) -> list[Row]:
         """Passes what is of no interest, parks what stands behind a parked row, and takes the rows up to the next of those."""
@@ -196,12 +196,6 @@ class Follower:
             row, _ = self._rows.popleft()
             self._reached = row.cursor
             self._owed |= row.envelope.type in self._effect.hears
-        self._passed += count
-        self._passed_since = self._passed_since or self._clock.machine()
-
-    def _passed_long_ago(self) -> bool:
-        since = self._passed_since
-        return since is not None and self._clock.machine() - since > timedelta(seconds=PASSED_SECONDS_MAX)
 
     async def _flush(self) -> None:
         """Commits the rows that were passed or put aside."""
@@ -210,7 +204,7 @@ class Follower:
             await self._lease.move(self._at, self._reached, tuple(self._pending))
             self._at = self._reached
         self._pending.clear()
-        self._passed, self._passed_since, self._owed = 0, None, False
+        self._owed = False
 
     async def _work_off(self) -> bool:
         """Rows of released keys, oldest first, before anything newer of these keys; has any had its effect?

@@ -1,6 +1,6 @@
 """What goes into the log, stands in it, waits beside it and comes out of it: the records that every store speaks in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from erbium_kernel.decider import Guard, TimerChange
 from erbium_kernel.event import Actor, Cursor, Envelope
 
 START = Cursor()  # before the first row
+EARLIER_HEARTBEATS_MAX = 30  # of each partition: five minutes, after which a copy counts as old anyway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,9 +218,28 @@ class TakenIn:
     repeated: int
 
 
+class News(NamedTuple):
+    """What has become readable: the types of the next rows and the place of the last of them.
+
+    `more`: there are further readable rows. `hidden`: a committed row behind them waits for somebody's open transaction.
+    """
+
+    types: frozenset[str]
+    to: Cursor
+    more: bool
+    hidden: bool
+
+    @classmethod
+    def of(cls, after: Cursor, rows: Sequence[tuple[Cursor, str, bool]], limit: int) -> "News":
+        """From the next committed rows behind `after`, at most `limit`: place, type, and may a reader have it?"""
+        readable = [(place, type_) for place, type_, may in rows if may]
+        to = readable[-1][0] if readable else after
+        return cls(frozenset(type_ for _, type_ in readable), to, more=len(readable) == limit, hidden=len(readable) < len(rows))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """The newest sign of life of a service in one partition, and the log's place it vouches for."""
+    """A sign of life of a service in one partition, and the log's place it vouches for."""
 
     topic: str
     partition: int

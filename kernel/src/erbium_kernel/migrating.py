@@ -1,19 +1,28 @@
-"""Schema changes: one Alembic history per service, run by the owner role only, one migration at a time."""
+"""Schema changes: one Alembic history per service, run by the owner role only, one migration at a time.
 
+Alembic is imported where it is used: it takes a tenth of a service's start, and only `migrate` needs it.
+"""
+
+import ast
 import asyncio
 import importlib
+from contextlib import aclosing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from erbium_kernel.away import database_is_away
+from erbium_kernel.database_url import sqlalchemy_url, tls_refusal
+from erbium_kernel.errors import Unavailable
+from erbium_kernel.settings import PREFIX, Settings, SettingsUnfit
+
 if TYPE_CHECKING:
+    from alembic.config import Config
+
     from erbium_kernel.service import Service
 
 VERSION_TABLE = "schema_version"
@@ -31,11 +40,6 @@ def package_of(service: str) -> str:
     return service.replace("-", "_")
 
 
-def sqlalchemy_url(url: str) -> str:
-    """A plain `postgresql://` address for SQLAlchemy on asyncpg."""
-    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
-
-
 def migrations_folder(service: str) -> Path:
     """Beside the sources in a checkout, inside the package where it was installed as a wheel. Raises: FileNotFoundError."""
     origin = importlib.import_module(package_of(service)).__file__
@@ -47,8 +51,10 @@ def migrations_folder(service: str) -> Path:
     raise FileNotFoundError(f"no migrations of {service} near {package}")
 
 
-def alembic_config(service: str, owner_url: str = "") -> Config:
+def alembic_config(service: str, owner_url: str = "") -> "Config":
     """What Alembic's commands need, without any ini file."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(migrations_folder(service)).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", owner_url.replace("%", "%%"))
@@ -56,26 +62,60 @@ def alembic_config(service: str, owner_url: str = "") -> Config:
 
 
 async def migrate(owner_url: str, service: str, revision: str = "head") -> None:
-    """The database of `service` is at this revision when it returns; a second process waits for its turn."""
-    engine = create_async_engine(sqlalchemy_url(owner_url), poolclass=NullPool)
+    """The database of `service` is at this revision when it returns; a second process waits for its turn.
+
+    Raises: SettingsUnfit if TLS is refused; Unavailable if nobody answers; whatever a migration raises.
+    """
+    engine = create_async_engine(sqlalchemy_url(owner_url), poolclass=NullPool, hide_parameters=True)
     config = alembic_config(service, owner_url)
     try:
-        async with _one_at_a_time, engine.connect() as connection:
+        async with _one_at_a_time, aclosing(await _connected(engine)) as connection:
             await connection.run_sync(_upgrade, config, revision)
             await connection.commit()
     finally:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection, config: Config, revision: str) -> None:
+async def _connected(engine: AsyncEngine) -> AsyncConnection:
+    try:
+        return await engine.connect()
+    except Exception as error:
+        if refusal := tls_refusal(error):
+            raise SettingsUnfit(f"{PREFIX}DATABASE_OWNER_URL: {refusal}") from None
+        if database_is_away(error):
+            raise Unavailable(f"the database does not let us in: {type(getattr(error, 'orig', error)).__name__}") from error
+        raise
+
+
+def _upgrade(connection: Connection, config: "Config", revision: str) -> None:
+    from alembic import command
+
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
 
 @cache
 def revisions(service: str) -> tuple[str, ...]:
-    """All revisions that this code knows, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(alembic_config(service)).walk_revisions())
+    """All revisions that this code knows, the newest first: one chain, without branches. Raises: AssertionError if it is none."""
+    told = [_told(file) for file in (migrations_folder(service) / "versions").glob("*.py")]
+    after = {one["down_revision"]: str(one["revision"]) for one in told}
+    chain: list[str] = []
+    while (newer := after.get(chain[-1] if chain else None)) is not None:
+        chain.append(newer)
+        assert len(chain) <= len(told), f"{service}: migrations that follow each other in a circle"
+    assert len(chain) == len(told), f"{service}: migrations beside the chain {chain}"
+    return tuple(reversed(chain))
+
+
+def _told(file: Path) -> dict[str, str | None]:
+    """What a migration says of its place in the chain."""
+    found = {}
+    for line in ast.parse(file.read_text("utf-8")).body:
+        match line:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in ("revision", "down_revision"):
+                found[name] = ast.literal_eval(value)
+    assert len(found) == 2, f"{file} does not say `revision = ` and `down_revision = `"
+    return found
 
 
 def head(service: str) -> str | None:
@@ -93,8 +133,6 @@ def run(context: Any, service: "Service") -> None:
 
 
 async def _connect_and_migrate(context: Any, service: "Service") -> None:
-    from erbium_kernel.settings import Settings
-
     url = context.config.get_main_option("sqlalchemy.url") or Settings().database_owner_url
     engine = create_async_engine(sqlalchemy_url(str(url)), poolclass=NullPool)
     async with engine.connect() as connection:

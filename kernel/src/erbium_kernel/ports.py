@@ -13,6 +13,7 @@ from erbium_kernel.log_records import (
     Heartbeat,
     Key,
     Loaded,
+    News,
     Park,
     ParkedKey,
     ParkedRowDone,
@@ -74,8 +75,11 @@ class Lease(Protocol):
         """(chain, ordering id) -> released by an operator? of this subscriber."""
         ...
 
-    async def skipped(self, event_ids: Sequence[UUID]) -> frozenset[UUID]:
-        """Which of these an operator has told this subscriber to skip, for ever, rebuilds included."""
+    async def skips(self) -> frozenset[tuple[UUID, UUID]]:
+        """(chain, event): all that an operator has told this subscriber to skip, for ever, rebuilds included.
+
+        Only what is parked can be skipped, so a reader needs to ask once, when it begins: rows it has yet to read are not concerned.
+        """
         ...
 
     async def parked_rows(self, chain_id: UUID, ordering_id: UUID, limit: int) -> Sequence[Row]:
@@ -125,6 +129,10 @@ class Store(Protocol):
         """The newest place a reader may reach now."""
         ...
 
+    async def news(self, after: Cursor, limit: int) -> News:
+        """What stands behind this place, of at most `limit` rows. Cheap however long the log is: it is asked all the time."""
+        ...
+
     async def due_timers(self, now: datetime, limit: int) -> Sequence[Due]:
         """Timers due at or before `now`, oldest first, of all chains."""
         ...
@@ -146,7 +154,7 @@ class Store(Protocol):
         ...
 
     async def heartbeats(self, topic: str) -> Sequence[Heartbeat]:
-        """The newest heartbeat of each partition."""
+        """The newest heartbeats of each partition, the oldest first: of a busy log the newest one counts a moment later than it comes."""
         ...
 
     async def keys(self, chain_id: UUID, subject_ids: Sequence[UUID]) -> Mapping[UUID, Key]:

@@ -3,25 +3,27 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Literal
 
 import structlog
 from starlette.types import ASGIApp
 
-from erbium_kernel.driver import Driver
+from erbium_kernel.database_url import tls_refusal
+from erbium_kernel.driver import Driver, Role
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.http.app import About, create_app
 from erbium_kernel.identity.key_set import KeySet, over_http
 from erbium_kernel.identity.tokens import Verifier
 from erbium_kernel.observing.health import Check, Health
 from erbium_kernel.observing.logs import configure_logs
-from erbium_kernel.observing.serving import observing_app, serving
+from erbium_kernel.observing.serving import answering, listening, observing_app
 from erbium_kernel.roles import clock_role, work_roles
 from erbium_kernel.running import Running, running
 from erbium_kernel.service import Service
-from erbium_kernel.settings import NEEDS, Settings, SettingsUnfit
+from erbium_kernel.settings import NEEDS, PREFIX, Settings, SettingsUnfit
 from erbium_kernel.topic.declared import TopicsDiffer, TopicsRefused, ensure
 from erbium_kernel.topic.kafka import StuckConsumer, calm_aiokafka
 from erbium_kernel.verifying import check_revision, verify
@@ -41,7 +43,9 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
 
     Raises: SettingsUnfit, SecretsMissing, Unfit, TopicsDiffer, PortTaken, Unavailable: each with a sentence, before anything is served.
     """
-    settings.need(*NEEDS[kind])
+    settings.need(*NEEDS[kind], *service.needed_by(kind))
+    if settings.kafka:
+        _ = settings.kafka_security  # what is missing in it is told now, not by every client again
     configure_logs(service=service.name, role=kind, level=settings.log_level)
     calm_aiokafka()
     stop = asyncio.Event()
@@ -54,13 +58,16 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
         roles = clock_role(opened) + (work_roles(opened) if opened.work_engine else [])
         driver = Driver(roles, opened.wake, opened.runtime.clock, fatal=(StuckConsumer, SettingsUnfit, TopicsDiffer, TopicsRefused))
         database = {"database": _database_check(opened)}
-        inward, outward = Health({**database, **_role_checks(driver, opened)}), Health(database)
+        inward, outward = Health({**database, **_role_checks(roles, driver, opened)}), Health(database)
+        app = api_app(opened, outward) if opened.api_engine else None
+        # Both ports are ours before a group is joined or a lease taken: a second process on them ends without having disturbed the first.
+        inside = stack.enter_context(listening(settings.metrics_host, settings.metrics_port))
+        outside = stack.enter_context(listening(settings.http_host, settings.http_port)) if app else None
+        metrics_port = await stack.enter_async_context(answering(observing_app(inward), inside))
         driving = asyncio.create_task(driver.run(stop))
         stack.push_async_callback(_ended, driving, stop)
-        metrics_port = await stack.enter_async_context(serving(observing_app(inward), settings.metrics_host, settings.metrics_port))
-        if opened.api_engine is not None:
-            app = api_app(opened, outward)
-            http_port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
+        if app and outside:
+            http_port = await stack.enter_async_context(answering(app, outside))
             log.info("serving", host=settings.http_host, port=http_port)
         for health in (inward, outward):
             health.started()
@@ -86,27 +93,29 @@ def api_app(opened: Running, health: Health) -> ASGIApp:
 
 
 async def _verified(opened: Running) -> bool:
-    """Raises: Unfit, TopicsDiffer; Unavailable when the database stays away."""
-    for engine in (opened.api_engine, opened.work_engine):
+    """Raises: Unfit, TopicsDiffer, SettingsUnfit; Unavailable when the database stays away."""
+    for role, engine in (("API", opened.api_engine), ("WORK", opened.work_engine)):
         if engine is not None:
-            await _patiently(lambda engine=engine: verify(engine, opened.service.name))  # type: ignore[misc]
+            await _patiently(f"{PREFIX}DATABASE_{role}_URL", partial(verify, engine, opened.service.name))
     topics_file = opened.settings.topics_file
     if opened.work_engine is not None and topics_file is not None:
         try:
             async with asyncio.timeout(KAFKA_SECONDS_MAX):
-                await ensure(opened.settings.kafka, topics_file)
+                await ensure(opened.settings.kafka, topics_file, security=opened.settings.kafka_security)
         except (Unavailable, TimeoutError) as error:
             log.warning("Kafka is away, the role `topics` will go on asking for them", reason=reason_of(error))
     return True
 
 
-async def _patiently(ask: Callable[[], Awaitable[None]]) -> None:
+async def _patiently(setting: str, ask: Callable[[], Awaitable[None]]) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + START_SECONDS_MAX
     while True:
         try:
             return await ask()
         except Unavailable as error:
+            if refusal := tls_refusal(error):
+                raise SettingsUnfit(f"{setting}: {refusal}") from None
             if loop.time() > end:
                 raise
             log.warning("waiting for the database", reason=reason_of(error))
@@ -135,14 +144,17 @@ def _database_check(opened: Running) -> Check:
     return check
 
 
-def _role_checks(driver: Driver, opened: Running) -> dict[str, Check]:
-    def of(name: str) -> Check:
+def _role_checks(roles: Sequence[Role], driver: Driver, opened: Running) -> dict[str, Check]:
+    def of(role: Role) -> Check:
         async def check() -> str | None:
-            return driver.states[name].trouble(opened.runtime.clock.machine()) or None
+            state = driver.states[role.name]
+            steps = state.trouble(opened.runtime.clock.machine())
+            # What another worker has the lease for is that worker's trouble: to restart this one would mend nothing.
+            return steps or (role.trouble() if role.trouble and state.kind != "standby" else None)
 
         return check
 
-    return {name: of(name) for name in driver.states}
+    return {role.name: of(role) for role in roles}
 
 
 async def _ended(driving: asyncio.Task[None], stop: asyncio.Event) -> None:

@@ -6,17 +6,20 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """`worked`: there may be more, go on at once. `idle`: nothing to do. `blocked`: back off; `reason` is a sentence for people.
+    """`worked`: something was done. `idle`: nothing to do. `blocked`: back off; `reason` is a sentence for people.
 
+    `more`, of work done: there may be more, go on at once; False: the reader came to the end, and only news will bring more.
     `operator`: waiting does not help, somebody has to decide (another cluster, a topic made again); it is tried again all the same.
     """
 
     kind: Literal["worked", "idle", "blocked"]
     reason: str = ""
     operator: bool = False
+    more: bool = True
 
 
 WORKED = Progress(kind="worked")
+WORKED_OFF = Progress(kind="worked", more=False)
 IDLE = Progress(kind="idle")
 
 

@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from erbium_kernel.away import database_is_away
 from erbium_kernel.codec import Codec
 from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.event import Cursor
-from erbium_kernel.log.append import MOVE_CHECKPOINT, move_arguments
+from erbium_kernel.log.append import FREE_KEY, MOVE_CHECKPOINT, PARKED_ROW_DONE, move_arguments
 from erbium_kernel.log_records import MoveCheckpoint, ParkedRowDone, Row
 from erbium_kernel.ports import Lease
 from erbium_kernel.subscribing import Projection
@@ -22,14 +21,12 @@ ROWS_PER_TRANSACTION_MAX = 200
 TRANSACTIONS_PER_STEP_MAX = 10
 TRANSACTION_SECONDS_MAX = 90.0  # above the server's own transaction_timeout, which gives the better reason
 
-# SQLSTATE: connection, resources, shutdown, serialization and deadlock, lock not available. None of them is the row's fault.
-AWAY = ("08", "53", "57P", "40", "55P03")
-
-_SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
+# Not flushed: if a crash of the server takes rows of a read table, it takes the checkpoint with them, and they are made again.
+_SET_CHAIN = text("SELECT set_config('app.chain', :chain, true), set_config('synchronous_commit', 'off', true)")
 
 
 class Projecting:
-    """A batch of rows is one transaction. Repeating a row changes nothing, so a parked row may be applied before it is ticked off."""
+    """A batch of rows is one transaction, and so is a parked row with its tick."""
 
     rows_max = ROWS_PER_TRANSACTION_MAX
     turns_max = TRANSACTIONS_PER_STEP_MAX
@@ -47,11 +44,11 @@ class Projecting:
             await move_checkpoint(connection, move)
         return move.to
 
-    async def work_parked(self, lease: Lease, row: Row, done: ParkedRowDone) -> None:
-        """Raises: as `work`."""
+    async def work_parked(self, _: Lease, row: Row, done: ParkedRowDone) -> None:
+        """Raises: as `work`; LostLease, nothing written, where the row waits no more: a rebuild beside has brought another table."""
         async with transaction(self._engine) as connection:
             await self._apply(connection, [row])
-        await lease.parked_row_done(done)
+            await tick_off(connection, done)
 
     async def _apply(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
         records = [self._codec.decode(row) for row in rows]
@@ -74,15 +71,21 @@ async def move_checkpoint(connection: AsyncConnection, move: MoveCheckpoint) -> 
         raise LostLease(f"{move.subscriber} is no longer at {move.expected}")
 
 
+async def tick_off(connection: AsyncConnection, done: ParkedRowDone) -> None:
+    """The parked row is done when the caller's transaction commits. Raises: LostLease."""
+    gone = await connection.exec_driver_sql(PARKED_ROW_DONE, tuple(done))
+    await connection.exec_driver_sql(FREE_KEY, tuple(done[:3]))
+    if not gone.rowcount:
+        raise LostLease(f"{done.event_id} does not wait in {done.subscriber} any more")
+
+
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction within a deadline. Raises: Unavailable when the database, a lock or a connection is not to be had."""
     try:
         async with asyncio.timeout(TRANSACTION_SECONDS_MAX), engine.begin() as connection:
             yield connection
-    except (OSError, PoolTimeout) as error:  # asyncio's TimeoutError is an OSError
-        raise Unavailable(f"database: {type(error).__name__}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated or str(getattr(error.orig, "sqlstate", "") or "").startswith(AWAY):
-            raise Unavailable(f"database: {type(error.orig).__name__}") from error
-        raise
+    except Exception as error:
+        if not database_is_away(error):
+            raise
+        raise Unavailable(f"database: {type(getattr(error, 'orig', error)).__name__}") from error

@@ -44,20 +44,25 @@ async def rebuild(
 
     Raises: TableInUse, RebuildStuck, Unavailable.
     """
-    async with _lease(store, projection.name) as lease:
+    async with lease_of(store, projection.name) as lease:
         await empty(engine, projection)
-        follower = Follower(Projecting(codec, projection, engine), lease, clock)
-        end, blocked = await store.end(), 0
-        while True:
-            progress = await follower.step()
-            stands = Rebuilt((await lease.checkpoint()).position, end.position, follower.parked_total)
-            told(stands)
-            if await lease.checkpoint() >= end:
-                return stands
-            blocked = blocked + 1 if progress.kind == "blocked" else 0
-            if blocked > BLOCKED_STEPS_MAX:
-                raise RebuildStuck(progress.reason)
-            await asyncio.sleep(BLOCKED_SECONDS if blocked else 0)
+        return await followed(Follower(Projecting(codec, projection, engine), lease, clock), lease, await store.end(), told)
+
+
+async def followed(follower: Follower, lease: Lease, end: Cursor, told: Callable[[Rebuilt], None]) -> Rebuilt:
+    """Steps until the checkpoint is at `end` or beyond. Raises: RebuildStuck, Unavailable."""
+    blocked = 0
+    while True:
+        progress = await follower.step()
+        place = await lease.checkpoint()
+        stands = Rebuilt(place.position, end.position, follower.parked_total)
+        told(stands)
+        if place >= end:
+            return stands
+        blocked = blocked + 1 if progress.kind == "blocked" else 0
+        if blocked > BLOCKED_STEPS_MAX:
+            raise RebuildStuck(progress.reason)
+        await asyncio.sleep(BLOCKED_SECONDS if blocked else 0)
 
 
 async def rebuild_live(store: Store, projection: Projection, engine: AsyncEngine, told: Callable[[Rebuilt], None]) -> Rebuilt:
@@ -93,7 +98,8 @@ async def forget(connection: AsyncConnection, name: str) -> None:
 
 
 @asynccontextmanager
-async def _lease(store: Store, name: str) -> AsyncIterator[Lease]:
+async def lease_of(store: Store, name: str) -> AsyncIterator[Lease]:
+    """The lease of this subscriber, waited for a moment. Raises: TableInUse."""
     loop = asyncio.get_running_loop()
     end = loop.time() + LEASE_SECONDS_MAX
     while True:

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
 from erbium_kernel.clock import ShiftedClock
 from erbium_kernel.driver import NET_SECONDS, Role, Step
-from erbium_kernel.event import Cursor
 from erbium_kernel.fire import LEASE, Timers
 from erbium_kernel.follow import Effect, Follower
 from erbium_kernel.intake import Intake
@@ -19,20 +20,23 @@ from erbium_kernel.relay import SUBSCRIBER, Relay
 from erbium_kernel.running import Running
 from erbium_kernel.topic.declared import ensure
 from erbium_kernel.topic.kafka import KafkaInlet, KafkaOutlet
+from erbium_kernel.watchdog import Watchdog
+from erbium_kernel.watching import Watching
 
 WATCH_SECONDS = 0.01  # how soon another process's commit is noticed
-WATCH_SECONDS_BESIDE_API = 0.02  # where most commits are our own and wake everybody by themselves
+WATCH_SECONDS_BESIDE_API = 0.05  # where most commits are our own, and are told at once
 TOPICS_SECONDS = 5.0
-TIMERS_SECONDS = 0.05
+TIMERS_SECONDS = 0.2
 CLOCK_SECONDS = 0.25
 MEASURE_SECONDS = 5.0
+WATCHDOG_SECONDS = 5.0
 
 
 def work_roles(running: Running) -> list[Role]:
     """All roles of `work`, the service's extra ones last."""
     service = running.service
-    subscribers = [_subscriber(running, effect) for effect in effects_of(running)]
-    roles = [_topics(running), _relay(running), _watch(running), _measures(running), *subscribers]
+    following = [_relay(running), *(_subscriber(running, effect) for effect in effects_of(running))]
+    roles = [_topics(running), *_watched(running, following), _watch(running), _measures(running)]
     if service.listens_to or not service.owns_keys:
         roles.append(_intake(running))
     if service.timers:
@@ -63,19 +67,27 @@ def effects_of(running: Running) -> list[Effect]:
     return [*erasing, *reacting, *projecting]
 
 
-def leased(running: Running, name: str, made: Callable[[Lease], Step], *, poll_seconds: float = NET_SECONDS, woken: bool = True) -> Role:
-    """A role that only one worker has at a time. `made(lease)` is its step under a new lease."""
+def leased(
+    running: Running,
+    name: str,
+    made: Callable[[Lease], Step],
+    *,
+    poll_seconds: float = NET_SECONDS,
+    woken: bool = True,
+    hears: frozenset[str] | None = None,
+) -> Role:
+    """A role that only one worker has at a time. `made(lease)` is its step under a new lease; the rest as in `Role`."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Step | None]:
         async with running.runtime.store.lease(name) as lease:
             yield None if lease is None else made(lease)
 
-    return Role(name=name, opened=opened, poll_seconds=poll_seconds, woken=woken)
+    return Role(name=name, opened=opened, poll_seconds=poll_seconds, woken=woken, hears=hears)
 
 
 def _subscriber(running: Running, effect: Effect) -> Role:
-    return leased(running, effect.name, lambda lease: Follower(effect, lease, running.runtime.clock).step)
+    return leased(running, effect.name, lambda lease: Follower(effect, lease, running.runtime.clock).step, hears=effect.hears)
 
 
 def _timers(running: Running) -> Role:
@@ -98,7 +110,7 @@ def _topics(running: Running) -> Role:
     async def step() -> Progress:
         nonlocal done
         if not done and running.settings.topics_file is not None:
-            await ensure(running.settings.kafka, running.settings.topics_file)
+            await ensure(running.settings.kafka, running.settings.topics_file, security=running.settings.kafka_security)
             done = True
         return IDLE
 
@@ -110,7 +122,7 @@ def _relay(running: Running) -> Role:
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Step | None]:
-        outlet = KafkaOutlet(running.settings.kafka)
+        outlet = KafkaOutlet(running.settings.kafka, security=running.settings.kafka_security)
         keys_topic = KEYS_TOPIC if service.owns_keys else None
         relay = Relay(running.runtime, outlet, topic_of(service.name), service.heartbeat, keys_topic)
         try:
@@ -119,16 +131,20 @@ def _relay(running: Running) -> Role:
         finally:
             await outlet.close()
 
-    return Role(name=SUBSCRIBER, opened=opened)
+    own = frozenset(name for decider in service.deciders for name in decider.events)
+    return Role(name=SUBSCRIBER, opened=opened, hears=own)
 
 
 def _intake(running: Running) -> Role:
     service = running.service
     topics = [topic_of(name) for name in service.listens_to] + ([] if service.owns_keys else [KEYS_TOPIC])
+    newest: KafkaInlet | None = None
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Step | None]:
-        inlet = KafkaInlet(running.settings.kafka, f"{service.name}.intake", topics)
+        nonlocal newest
+        security = running.settings.kafka_security
+        newest = inlet = KafkaInlet(running.settings.kafka, f"{service.name}.intake", topics, security=security)
         intake, lag = Intake(running.runtime, inlet, topics), IntakeLag(running.runtime.store, inlet, running.runtime.clock)
 
         async def step() -> Progress:
@@ -141,30 +157,30 @@ def _intake(running: Running) -> Role:
         finally:
             await inlet.close()
 
-    return Role(name="intake", opened=opened, poll_seconds=0.0, woken=False)  # its own step waits for Kafka
+    def trouble() -> str | None:
+        return newest.trouble() if newest else "it has not begun"
+
+    return Role(name="intake", opened=opened, poll_seconds=0.0, woken=False, trouble=trouble)  # its own step waits for Kafka
 
 
 def _watch(running: Running) -> Role:
-    """Looks where the log ends, for all roles at once: cheaper than letting each of them poll."""
-    seen = Cursor()
+    seconds = WATCH_SECONDS_BESIDE_API if running.api_engine else WATCH_SECONDS
+    watching = Watching(running.runtime.store, running.wake, seconds)
+    return Role(name="watch", opened=_free(watching.step), poll_seconds=0.0, woken=False)  # its own step waits
 
-    async def step() -> Progress:
-        nonlocal seen
-        end = await running.runtime.store.end()
-        if end != seen:
-            seen = end
-            running.wake.signal()
-        return IDLE
 
-    poll_seconds = WATCH_SECONDS_BESIDE_API if running.api_engine else WATCH_SECONDS
-    return Role(name="watch", opened=_free(step), poll_seconds=poll_seconds, woken=False)
+def _watched(running: Running, following: list[Role]) -> list[Role]:
+    """These roles, each not ready while it is silent, and the one that looks after them."""
+    hears = {role.name: role.hears or frozenset() for role in following}
+    watchdog = Watchdog(running.runtime.store, running.runtime.clock, hears)
+    watched = [replace(role, trouble=partial(watchdog.trouble, role.name)) for role in following]
+    return [*watched, Role(name="watchdog", opened=_free(watchdog.step), poll_seconds=WATCHDOG_SECONDS, woken=False)]
 
 
 def _measures(running: Running) -> Role:
     assert running.work_engine is not None
     names = [effect.name for effect in effects_of(running)]
-    pools = {"read_tables_api": running.api_engine, "read_tables_work": running.work_engine}
-    measures = Measures(running.work_engine, running.runtime.clock, names, pools)
+    measures = Measures(running.work_engine, running.runtime.clock, names)
     return Role(name="measures", opened=_free(measures.step), poll_seconds=MEASURE_SECONDS, woken=False)
 
 

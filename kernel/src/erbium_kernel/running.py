@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from erbium_kernel.clock import ShiftedClock, SystemClock, SystemIds
 from erbium_kernel.codec import Codec
+from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.driver import Wake
 from erbium_kernel.errors import VersionConflict
 from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.log_records import Append, Slice, TakenIn
-from erbium_kernel.migrating import sqlalchemy_url
 from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Store
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.service import Service
 from erbium_kernel.settings import Settings
 from erbium_kernel.vault import Secrets, Vault
+from erbium_kernel.watching import COMMITTED
 
 CONNECT_SECONDS_MAX = 2.0
 API_CONNECTIONS_MAX = 8
@@ -42,7 +44,7 @@ class Running:
 
 
 class Waking:
-    """A store that tells everybody who waits when something new is in it, and operations how it goes."""
+    """A store that tells the watcher of this process when something new is in it, and operations how it goes."""
 
     def __init__(self, store: Store, wake: Wake) -> None:
         """`store` does all the work."""
@@ -61,7 +63,7 @@ class Waking:
             metrics.append_conflict()
             raise
         metrics.appended(time.perf_counter() - began)
-        self._wake.signal()
+        self._wake.signal(COMMITTED)
         return version
 
     async def take_in(self, part: Slice) -> TakenIn:
@@ -69,7 +71,7 @@ class Waking:
         taken = await self._store.take_in(part)
         if part.unreadable:
             metrics.unreadable(part.topic, len(part.unreadable))
-        self._wake.signal()
+        self._wake.signal(COMMITTED)
         return taken
 
 
@@ -88,6 +90,8 @@ async def running(service: Service, settings: Settings, *, api: bool, work: bool
     clock, ids, wake = ShiftedClock() if settings.development else SystemClock(), SystemIds(), Wake()
     async with AsyncExitStack() as stack:
         opened = await PostgresStore.open(service=service.package, api_url=api_url, work_url=work_url, clock=clock)
+        for role, in_use in opened.pools().items():
+            metrics.db_pool_in_use(f"log_{role}", in_use)
         store = cast(Store, Waking(await stack.enter_async_context(opened), wake))
         vault = Vault(store, Secrets.read(secrets_dir), clock=clock, ids=ids, owns_keys=service.owns_keys)
         runtime = Runtime(
@@ -98,12 +102,12 @@ async def running(service: Service, settings: Settings, *, api: bool, work: bool
             settings=settings,
             runtime=runtime,
             wake=wake,
-            api_engine=_engine(stack, api_url, API_CONNECTIONS_MAX, API_SECONDS_MAX),
-            work_engine=_engine(stack, work_url, WORK_CONNECTIONS_MAX, WORK_SECONDS_MAX),
+            api_engine=_engine(stack, "api", api_url, API_CONNECTIONS_MAX, API_SECONDS_MAX),
+            work_engine=_engine(stack, "work", work_url, WORK_CONNECTIONS_MAX, WORK_SECONDS_MAX),
         )
 
 
-def _engine(stack: AsyncExitStack, url: str | None, connections_max: int, seconds_max: float) -> AsyncEngine | None:
+def _engine(stack: AsyncExitStack, role: str, url: str | None, connections_max: int, seconds_max: float) -> AsyncEngine | None:
     if url is None:
         return None
     engine = create_async_engine(
@@ -115,4 +119,7 @@ def _engine(stack: AsyncExitStack, url: str | None, connections_max: int, second
         hide_parameters=True,
     )
     stack.push_async_callback(engine.dispose)
+    pool = engine.pool
+    assert isinstance(pool, QueuePool), "an engine with a bounded pool"
+    metrics.db_pool_in_use(f"read_tables_{role}", pool.checkedout)
     return engine

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import MetaData
 
@@ -30,7 +30,8 @@ class Service:
 
     `name` has dashes (`device-telemetry`), its package underscores. `listens_to`: the services whose topics intake reads.
     `erased_by`: the facts after which a person's key is destroyed here. `heartbeat`: the relay vouches for the topic every 10 s.
-    `extra_roles`: background work of this service only; each builds its role from what runs.
+    `extra_roles`: background work of this service only; each builds its role from what runs. `needs`: the settings that its `api` and its
+    `work` need beyond those that every service needs.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Service:
     heartbeat: bool = False
     routes: "tuple[Routes, ...]" = ()
     extra_roles: tuple[ExtraRole, ...] = ()
+    needs: Mapping[Literal["api", "work"], tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuses a declaration that would go wrong later: double names, facts nobody can decode, tables with two owners."""
@@ -83,6 +85,10 @@ class Service:
         reactions = {reaction.name for reaction in self.reactions if type_ in reaction.hears}
         projections = {projection.name for projection in self.projections if type_ in projection.hears}
         return frozenset(reactions | projections | ({self.erasure} if type_ in self.erased_by else set()))
+
+    def needed_by(self, kind: Literal["api", "work", "all"]) -> tuple[str, ...]:
+        """The settings that this kind of process needs for this service in particular."""
+        return tuple(name for of, names in self.needs.items() if kind in (of, "all") for name in names)
 
     @property
     def owns_keys(self) -> bool:

@@ -1,19 +1,22 @@
 """The settings of a service process: from ERBIUM_* in the environment, or files in the folder that ERBIUM_SECRETS_DIR names."""
 
 import os
-from collections.abc import Iterable
+import ssl
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+
+from erbium_kernel.database_url import fit
 
 PREFIX = "ERBIUM_"
 PORT_MAX = 65_535
 HIDDEN = "(hidden)"
 
-# What each way of starting needs; `need` names everything that is missing at once.
+# What each way of starting needs of every service (`Service.needs` adds to it); `need` names everything that is missing at once.
 NEEDS = {
     "api": ("database_api_url", "issuer", "jwks", "audience", "secrets_dir"),
     "work": ("database_work_url", "kafka", "secrets_dir", "topics_file"),
@@ -41,6 +44,17 @@ class Settings(BaseSettings):
     database_work_url: str = Field(default="", description="PostgreSQL as the role `work`")
     database_frames_url: str = Field(default="", description="PostgreSQL as the role `frames` (device-telemetry only)")
     kafka: str = Field(default="", description="host:port of Kafka, several separated by commas")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="how Kafka is spoken to; SSL in the name: encrypted, SASL: with user and password"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="how Kafka checks the password"
+    )
+    kafka_user: str = Field(default="", description="who we are to Kafka, with SASL")
+    kafka_password_file: Path | None = Field(default=None, description="file with the password for Kafka, with SASL")
+    kafka_ca_file: Path | None = Field(
+        default=None, description="authority (PEM) that has signed Kafka's certificate; without it those that the machine trusts"
+    )
     http_host: str = Field(default="127.0.0.1", description="where the API listens")
     http_port: int = Field(default=8080, ge=0, le=PORT_MAX, description="0 = any free port")
     metrics_host: str = Field(default="127.0.0.1", description="where metrics and health listen")
@@ -53,12 +67,18 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level that is logged")
     build: str = Field(default="development", description="what /v1/meta calls this build")
 
+    @field_validator("database_owner_url", "database_api_url", "database_work_url", "database_frames_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return fit(value) if value else value
+
     def __init__(self, **given: Any) -> None:
         """Reads the environment. Raises: SettingsUnfit with a sentence a setting, never with its value."""
         try:
             super().__init__(**given)
         except ValidationError as error:
-            told = [f"{PREFIX}{str(fault['loc'][-1]).upper()}: {fault['msg']}" for fault in error.errors(include_input=False)]
+            faults = [(fault["loc"][-1], fault["msg"].removeprefix("Value error, ")) for fault in error.errors(include_input=False)]
+            told = [f"{PREFIX}{str(name).upper()}: {what}" for name, what in faults]
             raise SettingsUnfit("; ".join(told)) from None
 
     @property
@@ -68,11 +88,30 @@ class Settings(BaseSettings):
 
     def need(self, *names: str) -> Self:
         """These settings, all given. Raises: SettingsUnfit that names every missing one and what it is."""
-        missing = [name for name in names if not getattr(self, name)]
+        missing = [name for name in dict.fromkeys(names) if not getattr(self, name)]
         if missing:
             told = "; ".join(f"{PREFIX}{name.upper()} ({type(self).model_fields[name].description})" for name in missing)
             raise SettingsUnfit(f"Not set: {told}. Set {'it' if len(missing) == 1 else 'them'} in the environment and start again.")
         return self
+
+    @property
+    def kafka_security(self) -> Mapping[str, Any]:
+        """What every client of Kafka is made with besides the address, in aiokafka's words.
+
+        The files are read anew each time, so a changed password is used by the next client. Raises: SettingsUnfit.
+        """
+        found: dict[str, Any] = {"security_protocol": self.kafka_security_protocol}
+        if self.kafka_security_protocol.startswith("SASL"):
+            password_file = self.need("kafka_user", "kafka_password_file").kafka_password_file
+            assert password_file is not None
+            found |= {"sasl_mechanism": self.kafka_sasl_mechanism, "sasl_plain_username": self.kafka_user}
+            found["sasl_plain_password"] = _read(password_file, "kafka_password_file")
+        if self.kafka_security_protocol.endswith("SSL"):
+            try:
+                found["ssl_context"] = ssl.create_default_context(cafile=self.kafka_ca_file)
+            except OSError:  # an SSLError is one
+                raise SettingsUnfit(f"{PREFIX}KAFKA_CA_FILE: no file that can be read and holds certificates (PEM).") from None
+        return found
 
     def shown(self) -> dict[str, Any]:
         """What is in force, for people: passwords hidden."""
@@ -97,9 +136,22 @@ class Settings(BaseSettings):
         return init_settings, env_settings, *files
 
 
+def _read(file: Path, name: str) -> str:
+    """The one line in it. Raises: SettingsUnfit."""
+    try:
+        found = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        found = ""
+    if not found:
+        raise SettingsUnfit(f"{PREFIX}{name.upper()}: no file that can be read and holds something.")
+    return found
+
+
 def _shown(value: Any) -> Any:
     if isinstance(value, str) and "://" in value:
         parts = urlsplit(value)
-        if parts.password is not None:
-            return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", f":{HIDDEN}@"), query="").geturl()
+        options = "&".join(option for option in parts.query.split("&") if "password" not in option)
+        who, at, where = parts.netloc.rpartition("@")
+        user, colon, _ = who.partition(":")
+        return parts._replace(netloc=f"{user}{colon}{HIDDEN if colon else ''}{at}{where}", query=options).geturl()
     return str(value) if isinstance(value, Path) else value

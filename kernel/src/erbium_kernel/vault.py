@@ -115,10 +115,6 @@ class Vault:
 
         return open_
 
-    def blind_index(self, chain_id: UUID, text: str) -> bytes:
-        """Finds a sealed value without opening it; for read tables only, deleted on erasure."""
-        return hmac.digest(self._secrets.fingerprint, b"blind|" + chain_id.bytes + text.encode(), hashlib.sha256)
-
     def fingerprint(self, body: bytes) -> bytes:
         """Tells whether two request bodies are the same, without keeping either."""
         return hmac.digest(self._secrets.fingerprint, b"body|" + body, hashlib.sha256)

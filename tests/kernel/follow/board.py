@@ -15,10 +15,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateTable
 
+from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.event import Cursor, Envelope
 from erbium_kernel.follow import Follower
 from erbium_kernel.log.postgres import PostgresStore
-from erbium_kernel.migrating import secure, sqlalchemy_url
+from erbium_kernel.migrating import secure
 from erbium_kernel.progress import Progress
 from erbium_kernel.projecting import Projecting, set_chain
 from erbium_kernel.read_table import put, read_table

@@ -1,8 +1,7 @@
-"""The driver keeps every role going: woken by news, backing off from trouble, one role's bug is its own, and it ends when told to."""
+"""The driver keeps every role going: backing off from trouble, one role's bug is its own, and it ends when told to."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -13,106 +12,24 @@ from erbium_kernel.clock import SystemClock
 from erbium_kernel.driver import Driver, Role, RoleEnded, RoleState, Step, Wake
 from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
-
-SECONDS_MAX = 5.0
-
-
-def role(name: str, step: Callable[[], Awaitable[Progress]] | None, *, poll_seconds: float = 60.0, woken: bool = True) -> Role:
-    """A role whose lease is always to be had, or never (step None)."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Step | None]:
-        yield step
-
-    return Role(name=name, opened=opened, poll_seconds=poll_seconds, woken=woken)
-
-
-@asynccontextmanager
-async def driven(*roles: Role, wake: Wake | None = None, fatal: tuple[type[Exception], ...] = ()) -> AsyncIterator[Driver]:
-    """These roles, running; stopped at the end within its bound."""
-    stop = asyncio.Event()
-    driver = Driver(roles, wake or Wake(), SystemClock(), fatal)
-    task = asyncio.create_task(driver.run(stop))
-    try:
-        yield driver
-    finally:
-        stop.set()
-        await asyncio.wait_for(task, SECONDS_MAX)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Waits for it, within a deadline."""
-    async with asyncio.timeout(SECONDS_MAX):
-        while not true():  # noqa: ASYNC110  # whatever makes it true tells nobody
-            await asyncio.sleep(0.002)
-
-
-class Counting:
-    """A step that counts its calls and answers as told; the last answer is repeated."""
-
-    def __init__(self, *answers: Progress | BaseException) -> None:
-        """At least one answer."""
-        self._answers = list(answers)
-        self.calls = 0
-
-    async def __call__(self) -> Progress:
-        """One step."""
-        self.calls += 1
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+from tests.kernel.follow.driving import SECONDS_MAX, Counting, a_role, driven, until
 
 
 async def test_works_on_while_there_is_work() -> None:
     """A step that worked is followed by the next one at once; an idle role rests."""
     step = Counting(WORKED, WORKED, WORKED, IDLE)
-    async with driven(role("busy", step)) as driver:
+    async with driven(a_role("busy", step)) as driver:
         await until(lambda: step.calls == 4)
         await asyncio.sleep(0.05)
         assert step.calls == 4
         assert driver.states["busy"].worked_total == 3
 
 
-async def test_woken_by_news() -> None:
-    """A signal wakes every idle role at once, long before its own poll."""
-    wake, one, two = Wake(), Counting(IDLE), Counting(IDLE)
-    async with driven(role("one", one), role("two", two), wake=wake):
-        await until(lambda: one.calls == two.calls == 1)
-        began = time.monotonic()
-        wake.signal()
-        await until(lambda: one.calls == two.calls == 2)
-        assert time.monotonic() - began < 1
-
-
-async def test_news_during_a_step_is_not_missed() -> None:
-    """What happens while a step is under way wakes the role as soon as it would wait."""
-    wake, calls = Wake(), 0
-
-    async def step() -> Progress:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
-            wake.signal()
-            await asyncio.sleep(0.01)
-        return IDLE
-
-    async with driven(role("one", step), wake=wake):
-        await until(lambda: calls == 2)
-
-
-async def test_polls_by_itself() -> None:
-    """Without any news a role still looks."""
-    step = Counting(IDLE)
-    async with driven(role("one", step, poll_seconds=0.01)):
-        await until(lambda: step.calls >= 5)
-
-
 async def test_a_bug_is_one_role_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A role that crashes is counted, told and tried again; the others do not notice."""
     monkeypatch.setattr(driving, "BACK_OFF_SECONDS_MIN", 0.001)
     bug, well = Counting(ValueError("a secret name"), KeyError("x"), IDLE), Counting(IDLE)
-    async with driven(role("bug", bug), role("well", well, poll_seconds=0.01)) as driver:
+    async with driven(a_role("bug", bug), a_role("well", well, poll_seconds=0.01)) as driver:
         await until(lambda: driver.states["bug"].kind == "idle")
         assert driver.states["bug"].crashes_total == 2
         assert driver.states["well"].crashes_total == 0
@@ -121,9 +38,9 @@ async def test_a_bug_is_one_role_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_the_reason_holds_no_data() -> None:
     """What is told of a crash is its class and place."""
-    async with driven(role("bug", Counting(ValueError("a secret name")))) as driver:
+    async with driven(a_role("bug", Counting(ValueError("a secret name")))) as driver:
         await until(lambda: driver.states["bug"].crashes_total > 0)
-        assert driver.states["bug"].reason.startswith("ValueError at kernel/follow/test_driver.py:")
+        assert driver.states["bug"].reason.startswith("ValueError at kernel/follow/driving.py:")
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), LostLease("gone"), TimeoutError()])
@@ -147,7 +64,7 @@ async def test_a_new_lease_after_trouble(error: Exception) -> None:
 async def test_backs_off() -> None:
     """The longer the trouble the longer the pause, up to the bound."""
     step = Counting(blocked("Kafka is away"))
-    async with driven(role("one", step)) as driver:
+    async with driven(a_role("one", step)) as driver:
         await asyncio.sleep(0.4)
         assert 2 <= step.calls <= 8
         assert driver.states["one"].reason == "Kafka is away"
@@ -181,7 +98,7 @@ async def test_a_step_that_hangs_is_cut(monkeypatch: pytest.MonkeyPatch) -> None
         await asyncio.sleep(3600)
         raise AssertionError
 
-    async with driven(role("one", hang)) as driver:
+    async with driven(a_role("one", hang)) as driver:
         await until(lambda: calls >= 2)
         assert driver.states["one"].kind == "blocked"
 
@@ -198,7 +115,7 @@ async def test_ends_with_the_step_in_flight() -> None:
         return WORKED
 
     calls = Counting(IDLE)
-    async with driven(role("slow", step), role("idle", calls)):
+    async with driven(a_role("slow", step), a_role("idle", calls)):
         await began.wait()
     assert finished
     assert calls.calls == 1
@@ -214,7 +131,7 @@ async def test_ends_within_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(3600)
         raise AssertionError
 
-    async with driven(role("one", hang)):
+    async with driven(a_role("one", hang)):
         await began.wait()
 
 
@@ -225,7 +142,7 @@ async def test_a_fatal_error_ends_the_process() -> None:
         """No way on."""
 
     stop = asyncio.Event()
-    driver = Driver([role("one", Counting(Stuck())), role("two", Counting(IDLE))], Wake(), SystemClock(), (Stuck,))
+    driver = Driver([a_role("one", Counting(Stuck())), a_role("two", Counting(IDLE))], Wake(), SystemClock(), (Stuck,))
     await asyncio.wait_for(driver.run(stop), SECONDS_MAX)
     assert stop.is_set()
     assert isinstance(driver.failed, Stuck)
@@ -239,7 +156,7 @@ class Gone(BaseException):
 async def test_a_role_that_ends_by_itself_ends_the_process(error: BaseException) -> None:
     """A role that is no longer there although nobody told it to end is not missed in silence: all roles end, and it is remembered."""
     stop, well = asyncio.Event(), Counting(IDLE)
-    driver = Driver([role("gone", Counting(IDLE, error), poll_seconds=0.01), role("well", well)], Wake(), SystemClock())
+    driver = Driver([a_role("gone", Counting(IDLE, error), poll_seconds=0.01), a_role("well", well)], Wake(), SystemClock())
     await asyncio.wait_for(driver.run(stop), SECONDS_MAX)
     assert stop.is_set()
     assert isinstance(driver.failed, RoleEnded)

@@ -2,17 +2,15 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import AsyncIterator
 from uuid import UUID
 
 import asyncpg
-import httpx
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from erbium_kernel.command_line import obeyed, parser
-from erbium_kernel.migrating import sqlalchemy_url
+from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.verifying import check_isolation, check_revision
 from tests.kernel.follow.kitchen import CHAIN
 from tests.kernel.follow.ward_process import POLL_SECONDS, SECONDS_MAX, Ward, a_ward
@@ -156,33 +154,6 @@ async def test_retried_on_the_command_line(ward: Ward, monkeypatch: pytest.Monke
         assert await stopped(process, signal.SIGTERM) == 0
 
 
-async def test_health_and_metrics(ward: Ward) -> None:
-    """Each role tells how it is; the numbers of operations are there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = await ward.spawn("work", ERBIUM_METRICS_PORT=str(port))
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client, asyncio.timeout(SECONDS_MAX):
-            while not await is_ready(client):  # noqa: ASYNC110  # another process
-                await asyncio.sleep(POLL_SECONDS)
-            checks = (await client.get("/readyz")).json()["checks"]
-            assert {"relay", "intake", "timers", "watch", "measures", "ward.beds", "ward.order-meal", "database"} <= checks.keys()
-            while 'follow_lag_seconds{subscriber="ward.beds"}' not in (await client.get("/metrics")).text:  # noqa: ASYNC110
-                await asyncio.sleep(POLL_SECONDS)
-    finally:
-        process.kill()
-        await process.communicate()
-
-
-async def is_ready(client: httpx.AsyncClient) -> bool:
-    """Does the process answer that it is?"""
-    try:
-        return (await client.get("/readyz")).is_success
-    except httpx.TransportError:
-        return False
-
-
 async def test_a_role_above_row_level_security(ward: Ward, postgres_url: str) -> None:
     """A database role that bypasses row-level security is refused before anything is served."""
     database = ward.urls.work.rpartition("/")[2]
@@ -219,14 +190,6 @@ async def test_a_newer_schema(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> No
     finally:
         await owner.close()
         await engine.dispose()
-
-
-async def test_a_port_that_is_taken(ward: Ward) -> None:
-    """A port that somebody else has is told in one sentence."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        code, _, err = await ward.command("work", ERBIUM_METRICS_PORT=str(taken.getsockname()[1]))
-    assert (code, err.count("\n")) == (1, 1)
-    assert "cannot be listened on" in err
 
 
 async def test_restored_into_another_cluster(ward: Ward, postgres_url: str) -> None:

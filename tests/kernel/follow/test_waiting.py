@@ -9,16 +9,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.follow import PASSED_SECONDS_MAX, RELEASED_KEYS_MAX, Follower
+from erbium_kernel.follow import RELEASED_KEYS_MAX, Follower
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.ports import Lease
+from erbium_kernel.progress import IDLE, WORKED, WORKED_OFF
 from erbium_kernel.reacting import PATIENCE_SECONDS, Reacting
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.trying_again import TRY_AGAIN_SECONDS_MAX, TRY_AGAIN_SECONDS_MIN
 from tests.kernel.follow.kitchen import CHAIN, STEPS_MAX, Kitchen, announce, meals_of, take_bed, ward_with_kitchen
 from tests.kernel.ward import WardClock
-
-MOMENT = timedelta(seconds=PASSED_SECONDS_MAX / 2)
 
 
 class Away:
@@ -89,32 +88,54 @@ async def set_aside(runtime: Runtime, follower: Follower, clock: WardClock, pati
     return waiting
 
 
-async def test_passed_rows_are_committed_in_time(runtime: Runtime, lease: Lease, kitchen: Kitchen, clock: WardClock) -> None:
-    """However steadily rows of no interest trickle in, the checkpoint stands no longer than the bound behind them."""
+async def test_passed_rows_are_committed_where_nothing_is_heard(runtime: Runtime, lease: Lease, kitchen: Kitchen, clock: WardClock) -> None:
+    """However steadily rows of no interest come, the checkpoint is at the end after every look: heartbeats count by it."""
     follower = Follower(Reacting(runtime, kitchen.hearing(frozenset())), lease, clock)
-    for _ in range(12):
+    for _ in range(5):
         before = await runtime.store.end()
         await take_bed(runtime, uuid4())
-        assert (await follower.step()).kind == "worked"
-        assert (await follower.step()).kind == "idle"
-        clock.at += MOMENT
-        await take_bed(runtime, uuid4())
-        await follower.step()
-        clock.at += 2 * MOMENT
-        await take_bed(runtime, uuid4())
-        await follower.step()
+        assert await follower.step() == WORKED_OFF
         assert await lease.checkpoint() == await runtime.store.end() > before
+    assert await follower.step() == IDLE
 
 
-async def test_passed_rows_are_committed_at_a_first_rest(runtime: Runtime, lease: Lease, kitchen: Kitchen, clock: WardClock) -> None:
-    """A rest commits at once what has been passed longer ago than the bound."""
-    follower = Follower(Reacting(runtime, kitchen.hearing(frozenset())), lease, clock)
-    await take_bed(runtime, uuid4())
-    assert (await follower.step()).kind == "worked"
+async def test_rows_passed_between_effects_cost_no_commit(
+    runtime: Runtime, lease: Lease, kitchen: Kitchen, clock: WardClock, away: Away
+) -> None:
+    """What lies between two heard rows is committed with the second one's effect, what lies behind the last one at the next look."""
+    follower = Follower(Reacting(runtime, kitchen.reaction), lease, clock)
+    for _ in range(5):
+        await take_bed(runtime, uuid4())  # its meal is a row of no interest that stands before the next bed
+        assert await follower.step() == WORKED_OFF
+    assert away.asked["move: begin"] == 0
     assert await lease.checkpoint() < await runtime.store.end()
-    clock.at += 3 * MOMENT
-    assert (await follower.step()).kind == "idle"
+    await follower.step()
+    assert away.asked["move: begin"] == 1
     assert await lease.checkpoint() == await runtime.store.end()
+
+
+async def test_rows_passed_before_trouble_are_committed(
+    runtime: Runtime, lease: Lease, kitchen: Kitchen, clock: WardClock, away: Away
+) -> None:
+    """While the first row of interest cannot have its effect, what stands before it is behind the checkpoint all the same."""
+    await announce(runtime, uuid4(), offset=0)
+    passed = await runtime.store.end()
+    await take_bed(runtime, uuid4())
+    follower = Follower(Reacting(runtime, kitchen.hearing(frozenset({"bed-taken"}))), lease, clock)
+    away.places.add("load: begin")
+    assert (await follower.step()).kind == "blocked"
+    assert await lease.checkpoint() == passed
+
+
+async def test_there_is_more_only_where_a_read_was_full(
+    runtime: Runtime, lease: Lease, kitchen: Kitchen, clock: WardClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that has come to the end of what it could read says so: only news is worth another look."""
+    monkeypatch.setattr("erbium_kernel.follow.READ_ROWS_MAX", 2)
+    for _ in range(3):
+        await take_bed(runtime, uuid4())
+    follower = Follower(Reacting(runtime, kitchen.hearing(frozenset())), lease, clock)
+    assert [await follower.step() for _ in range(3)] == [WORKED, WORKED_OFF, IDLE]
 
 
 async def test_a_waiting_key_is_nobody_else_s(guest: Runtime, lease: Lease, kitchen: Kitchen, clock: WardClock) -> None:

@@ -55,9 +55,9 @@ class Ward:
         return process.returncode or 0, out.decode(), err.decode()
 
     @asynccontextmanager
-    async def running(self, kind: str) -> AsyncIterator[Process]:
+    async def running(self, kind: str, **settings: str) -> AsyncIterator[Process]:
         """A process that serves, once it is ready; killed at the end if it still lives."""
-        process = await self.spawn(kind)
+        process = await self.spawn(kind, **settings)
         assert process.stdout is not None
         assert process.stderr is not None
         try:

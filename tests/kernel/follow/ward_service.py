@@ -34,7 +34,8 @@ def upgrade() -> None:
 BEDS_TABLE = """import sqlalchemy as sa
 from alembic import op
 
-from erbium_kernel.migrating import secure
+from erbium_kernel import schema
+from erbium_kernel.migrating import run_script, secure
 
 revision = "0002"
 down_revision = "0001"
@@ -50,6 +51,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("chain_id", "event_id", name="beds_pkey"),
     )
     secure(op, "{roles}", "beds")
+    for step in schema.LATER_STEP_NAMES:
+        run_script(op, schema.text("{roles}", step))
 """
 WIRING = """from tests.kernel.follow.ward_service import ward_service
 

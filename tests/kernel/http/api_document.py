@@ -75,8 +75,18 @@ class Operation:
 
     @property
     def _answer(self) -> dict[str, Any]:
-        content: dict[str, Any] = self.found["responses"][str(self.success)]["content"]["application/json"]
-        return content
+        content: dict[str, dict[str, Any]] = self.found["responses"][str(self.success)]["content"]
+        return next(iter(content.values()))
+
+    @property
+    def answer_types(self) -> set[str]:
+        """The content types it is documented to answer in."""
+        return set(self.found["responses"][str(self.success)]["content"])
+
+    @property
+    def versioned(self) -> bool:
+        """Does its answer name a version?"""
+        return "ETag" in self.found["responses"][str(self.success)]["headers"]
 
     def address(self, values: Mapping[str, Any]) -> str:
         """The path with its names filled in."""

@@ -72,7 +72,7 @@ class Caller:
         headers: Mapping[str, str | None] | None = None,
         body: Any = ...,
         raw: bytes | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | list[str]] | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
         """`headers` with None leave a header out; `body`/`raw` replace the example."""
@@ -113,10 +113,21 @@ async def _examples(caller: Caller, operation: Operation, status: int) -> None:
     assert answer.status_code == status, f"{operation.id}: the example is answered with {answer.status_code}: {answer.text}"
     assert "x-request-id" in answer.headers, operation.id
     if answer.status_code == operation.success:
-        as_json = answer.headers["content-type"] == "application/json"
-        conforms(operation, answer.json() if as_json else answer.text, "its answer")
+        kind = answer.headers["content-type"].partition(";")[0]
+        assert kind in operation.answer_types, f"{operation.id}: {kind} is not documented, only {operation.answer_types}"
+        conforms(operation, answer.json() if kind == "application/json" else answer.text, "its answer")
+        if operation.keyed:
+            _names_its_version(operation, answer)
     if operation.keyed and status < 500:
         await _repeated(caller, operation, answer, headers)
+
+
+def _names_its_version(operation: Operation, answer: httpx.Response) -> None:
+    """A command says which version the next change has to name, once in its body and once as ETag; or it says nothing about that."""
+    tag = answer.headers.get("etag")
+    assert (tag is not None) == operation.versioned, f"{operation.id}: ETag {tag}, documented: {operation.versioned}"
+    if tag is not None:
+        assert answer.json()["version"] == int(tag.strip('"')), f"{operation.id}: version {answer.json()['version']}, ETag {tag}"
 
 
 async def _repeated(caller: Caller, operation: Operation, first: httpx.Response, headers: Mapping[str, str]) -> None:

@@ -68,6 +68,25 @@ async def test_keys_are_the_chains_own(door: Door) -> None:
     assert ours.json()["bed_id"] != theirs.json()["bed_id"]
 
 
+async def test_keys_are_the_clients_and_the_operations_own(door: Door) -> None:
+    """Two programs of one chain, and two operations of one program, may choose the same key: neither meets the other."""
+    mine = await door.command("/v1/beds", taking(), key="k-1")
+    headers = {**door.headers(client_id="another program"), "Idempotency-Key": "k-1"}
+    theirs = await door.client.post("/v1/beds", json=taking(), headers=headers)
+    other = await door.command(f"{mine.headers['location']}/leaving", key="k-1", if_match='"1"')
+    assert [answer.status_code for answer in (mine, theirs, other)] == [201, 201, 200]
+    assert not [answer for answer in (theirs, other) if "idempotent-replayed" in answer.headers]
+
+
+async def test_every_answer_names_the_version_for_the_next_change(door: Door) -> None:
+    """What a command answers, first or repeated, is enough to change the record again: a version in the body, the same as ETag."""
+    body = taking()
+    made, again = [await door.command("/v1/beds", body, key="k-1") for _ in range(2)]
+    assert (made.json()["version"], made.headers["etag"]) == (again.json()["version"], again.headers["etag"]) == (1, '"1"')
+    left = await door.command(f"{made.headers['location']}/leaving", if_match=made.headers["etag"])
+    assert (left.status_code, left.json()["version"], left.headers["etag"]) == (200, 2, '"2"')
+
+
 async def test_refused_and_repeated(door: Door) -> None:
     """A refusal is a 409 with its code, facts and what to do; its repetition is the same, even after the reason for it is gone."""
     first = await door.command("/v1/beds", taking())

@@ -1,6 +1,9 @@
 """Questions over HTTP: versions, pages, waiting for what was just written."""
 
 import asyncio
+import contextlib
+import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID, uuid4
@@ -11,6 +14,7 @@ import pytest
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.http import edge
 from erbium_kernel.http.app import create_app
+from erbium_kernel.log.memory import MemoryStore
 from tests.kernel.http.conftest import CHAIN, OTHER_CHAIN, Door
 from tests.kernel.http.ward_app import ODD_WARD
 
@@ -52,6 +56,14 @@ async def test_pages(door: Door) -> None:
         path = page.headers["link"].split(">")[0][1:]
         assert page.json()["next_cursor"] in unquote(path)
     assert seen == [str(UUID(int=300 + place)) for place in range(5)]
+
+
+async def test_a_parameter_twice(door: Door) -> None:
+    """A parameter that takes one value is given once; which of two was meant, nobody could say."""
+    answer = await door.get("/v1/beds?floor=3&floor=4")
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422, [{"in": "query", "parameter": "floor", "reason": "is given more than once"}],
+    )  # fmt: skip
 
 
 async def test_cursor_and_filters(door: Door) -> None:
@@ -138,3 +150,79 @@ async def test_waiting_while_the_database_is_away(door: Door, trouble: str, monk
     async with waiting(door, followed) as client:
         answer = await client.get(f"/v1/beds/{uuid4()}", headers={**door.headers(), "Erbium-After": str(uuid4())})
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
+
+
+class Freezing(MemoryStore):
+    """A store that answers until it is frozen; from then on no call ends, even when it is cancelled."""
+
+    def __init__(self, clock: Any) -> None:
+        """Alive."""
+        super().__init__(clock=clock)
+        self.frozen_at: float | None = None
+
+    async def load(self, *args: Any, **named: Any) -> Any:
+        """What a handler reads."""
+        await self._ice()
+        return await super().load(*args, **named)
+
+    async def place_of(self, *args: Any, **named: Any) -> Any:
+        """What a wait asks."""
+        await self._ice()
+        return await super().place_of(*args, **named)
+
+    async def _ice(self) -> None:
+        if self.frozen_at is not None and time.monotonic() >= self.frozen_at:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            await asyncio.sleep(0.5)
+            raise AssertionError("too late")
+
+
+def freezing(door: Door) -> tuple[Freezing, httpx.AsyncClient]:
+    """A ward on such a store, and its client; waiting is the kernel's own."""
+    store = Freezing(door.clock)
+    app = create_app(ODD_WARD, replace(door.runtime, store=store), None, door.bearers.verifier)
+    return store, httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://ward.test")
+
+
+@pytest.mark.parametrize("freezes_after_seconds", [0.0, 1.0, 1.9, 2.02])
+async def test_the_database_freezes_during_a_wait(door: Door, freezes_after_seconds: float) -> None:
+    """Whenever it freezes, before, during or right after the wait, the caller has a 503 with Retry-After within 2 s of that moment."""
+    store, client = freezing(door)
+    async with client:
+        store.frozen_at = time.monotonic() + freezes_after_seconds
+        answer = await client.get(f"/v1/beds/{uuid4()}", headers={**door.headers(), "Erbium-After": str(uuid4())})
+        ended = time.monotonic()
+    if freezes_after_seconds < 2.0:
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert ended - store.frozen_at < 2.0
+    else:  # the wait was over: the handler was answered in time, or the freeze met it, and it has no more time than anybody
+        assert answer.status_code in (404, 503)
+        assert ended - store.frozen_at < 2.0
+
+
+async def test_the_handler_freezes_after_a_wait(door: Door) -> None:
+    """When the database answers the wait and then freezes, the handler's own time counts from there, and no more than that."""
+    store = Freezing(door.clock)
+
+    async def followed(*_: Any) -> bool:
+        await asyncio.sleep(1.0)
+        store.frozen_at = time.monotonic()
+        return False
+
+    async with waiting(replace(door, runtime=replace(door.runtime, store=store)), followed) as client:
+        answer = await client.get(f"/v1/beds/{uuid4()}", headers={**door.headers(), "Erbium-After": str(uuid4())})
+        ended = time.monotonic()
+    assert (answer.status_code, answer.headers["erbium-after"]) == (503, "pending")
+    assert store.frozen_at is not None
+    assert ended - store.frozen_at < 2.0
+
+
+async def test_a_long_wait_is_no_outage(door: Door) -> None:
+    """While the database answers, an event that does not come costs its 2 s, and the answer says pending; then the handler answers."""
+    _, client = freezing(door)
+    began = time.monotonic()
+    async with client:
+        answer = await client.get(f"/v1/beds/{uuid4()}", headers={**door.headers(), "Erbium-After": str(uuid4())})
+    assert (answer.status_code, answer.headers["erbium-after"]) == (404, "pending")
+    assert 1.9 < time.monotonic() - began < 2.5

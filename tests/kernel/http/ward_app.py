@@ -64,7 +64,7 @@ def bed_view(state: BedTaken | None, bed_id: UUID, opener: Opener) -> BedView:
         "bed_id": str(BED_ID), "patient_id": str(PATIENT_ID), "room_id": str(ROOM_ID), "at": "2026-03-03T20:00:00Z",
         "name": "Ann", "pillows": [{"height_cm": 12.5}],
     },
-    response_example={"bed_id": str(BED_ID), "version": None, "taken": True, "name": "Ann"},
+    response_example={"bed_id": str(BED_ID), "version": 1, "taken": True, "name": "Ann"},
     response=BedView,
     refusals=(BedIsTaken, RoomIsTaken),
 )  # fmt: skip
@@ -87,7 +87,7 @@ async def take_bed(call: Call, body: TakeBedBody) -> BedView:
     scope="screening:write",
     status=200,
     summary="Empty a bed",
-    response_example={"bed_id": str(BED_ID), "version": None, "taken": False, "name": None},
+    response_example={"bed_id": str(BED_ID), "version": 2, "taken": False, "name": None},
     response=BedView,
     changes=True,
 )
@@ -96,7 +96,7 @@ async def leave_bed(call: Call, bed_id: UUID) -> BedView:
     return await call.execute(BED, bed_id, LeaveBed(), render=bed_view)
 
 
-@odd.command("POST", "/rooms/{room_id}/airing", name="airRoom", scope="screening:write", response=BedView, status=200)
+@odd.command("POST", "/rooms/{room_id}/airing", name="airRoom", scope="screening:write", response=BedView, status=200, versioned=False)
 async def air_room(call: Call, room_id: UUID) -> BedView:
     """Open the windows; the front desk of one clinic airs its own rooms only."""
     call.at_clinic(room_id)

@@ -1,5 +1,6 @@
 """All that can be wrong with a request, sent to one operation; each is answered by a problem: what, where, and what to do."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -30,6 +31,7 @@ async def check_wrong_requests(caller: "Caller", operation: Operation) -> None:
     if operation.body_type == "application/json":
         await _wrong_json(caller, operation)
         await _wrong_fields(caller, operation)
+        await _name_twice(caller, operation)
     await _other_chain(caller, operation)
 
 
@@ -48,6 +50,7 @@ def problem(operation: Operation, answer: httpx.Response, place: str) -> dict[st
     document: dict[str, Any] = answer.json()
     assert document.keys() >= MEMBERS, f"{place}: {MEMBERS - document.keys()} missing"
     assert document["status"] == answer.status_code, place
+    assert document["title"] != document["detail"].rstrip("."), f"{place}: the title is what it is called, the detail what it is this time"
     assert document["type"] == f"/problems/{document['code']}", place
     assert document["instance"] == f"urn:uuid:{answer.headers['x-request-id']}", place
     assert answer.headers["cache-control"] == "no-store", place
@@ -73,6 +76,11 @@ async def _wrong_parameters(caller: "Caller", operation: Operation) -> None:
             answer = await caller.send(operation, values={each["name"]: MARK}, headers={"If-Match": '"1"'} if operation.changes else None)
             found = refused(operation, answer, "request-invalid", f"malformed {each['name']}")
             assert found["errors"][0]["parameter"] == each["name"], operation.id
+    for each in operation.parameters:
+        if each["in"] == "query" and each["schema"].get("type") != "array" and each["schema"].get("anyOf", [{}])[0].get("type") != "array":
+            answer = await caller.send(operation, query={each["name"]: ["1", "1"]})
+            found = refused(operation, answer, "request-invalid", f"{each['name']} twice")
+            assert {"in": "query", "parameter": each["name"], "reason": "is given more than once"} in found["errors"], operation.id
     if any(each["name"] == "limit" for each in operation.parameters):
         for limit in ("0", "201", MARK):
             refused(operation, await caller.send(operation, query={"limit": limit}), "request-invalid", "limit")
@@ -116,6 +124,14 @@ async def _wrong_json(caller: "Caller", operation: Operation) -> None:
         refused(operation, await caller.send(operation, headers={**unversioned, "Content-Type": kind}), "content-type-wrong", str(kind))
     refused(operation, await caller.send(operation, headers={**unversioned, "Content-Encoding": "gzip"}), "content-type-wrong", "gzip")
     refused(operation, await caller.send(operation, raw=b" " * BIG, headers=unversioned), "body-too-large")
+
+
+async def _name_twice(caller: "Caller", operation: Operation) -> None:
+    name, value = next(iter(operation.example.items()))
+    raw = f"{json.dumps(operation.example)[:-1]}, {json.dumps(name)}: {json.dumps(value)}}}".encode()
+    unversioned = {"If-Match": '"1"'} if operation.changes else {}
+    found = refused(operation, await caller.send(operation, raw=raw, headers=unversioned), "request-invalid", f"{name} twice")
+    assert [place["pointer"] for place in found["errors"]] == [f"/{name}"], operation.id
 
 
 async def _wrong_fields(caller: "Caller", operation: Operation) -> None:

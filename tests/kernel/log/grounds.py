@@ -12,10 +12,10 @@ import asyncpg
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.log_records import Append
-from erbium_kernel.migrating import sqlalchemy_url
 from erbium_kernel.ports import Store
 from erbium_kernel.projecting import transaction
 from erbium_kernel.rebuild import forget

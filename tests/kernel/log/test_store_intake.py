@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from erbium_kernel.errors import LostLease
-from erbium_kernel.log_records import TakenIn, Unreadable
+from erbium_kernel.log_records import EARLIER_HEARTBEATS_MAX, TakenIn, Unreadable
 from erbium_kernel.ports import Store
 from tests.kernel.log.grounds import Ground
 from tests.kernel.log.making import START, a_command, a_message, a_persons_key, a_slice, a_stream
@@ -57,6 +57,18 @@ async def test_a_slice_keeps_its_order(store: Store, chain_id: UUID, subscriber:
     assert ids(mine) == [message.event_id for message in messages[::2]]
     assert ids(theirs) == [message.event_id for message in messages[1::2]]
     assert ids(sorted([*mine, *theirs], key=lambda row: row.cursor)) == [message.event_id for message in messages]
+
+
+async def test_a_long_slice_of_one_chain_keeps_its_order(store: Store, chain_id: UUID, subscriber: str, topic: str) -> None:
+    """Hundreds of messages at once, some of them heard before: the new ones stand in the order of the partition."""
+    messages = [a_message(chain_id, type=f"erbium.aftercare.fact-{n % 7}") for n in range(300)]
+    await store.take_in(a_slice(topic, tuple(messages[10:20])))
+    assert await store.take_in(a_slice(topic, (*messages, *messages[:5]), start=10)) == TakenIn(new=290, repeated=15)
+    async with store.lease(subscriber) as lease:
+        assert lease is not None
+        rows = await rows_of(lease, chain_id, 300)
+    assert ids(rows) == [message.event_id for message in (*messages[10:20], *messages[:10], *messages[20:])]
+    assert [row.envelope.type for row in rows[10:20]] == [message.type for message in messages[:10]]
 
 
 async def test_a_message_is_heard_once_for_ever(store: Store, chain_id: UUID, subscriber: str, topic: str) -> None:
@@ -144,7 +156,7 @@ async def test_the_first_cluster_seen_is_remembered(ground: Ground) -> None:
 
 
 async def test_a_heartbeat_vouches_for_the_rows_before_it(ground: Ground, chain_id: UUID, topic: str) -> None:
-    """Its cursor is the last row there was, those of its own slice included, and the newest of each partition counts."""
+    """Its cursor is the last row there was, those of its own slice included; a repeated one is none, and each partition has its own."""
     message, later = a_message(chain_id), a_message(chain_id)
     at = ground.clock.machine()
     await ground.store.take_in(a_slice(topic, (message,), heartbeat_at=at))
@@ -155,9 +167,23 @@ async def test_a_heartbeat_vouches_for_the_rows_before_it(ground: Ground, chain_
     await ground.store.take_in(a_slice(topic, partition=4, next=9, heartbeat_at=at))
     await ground.store.take_in(a_slice(topic, start=2, next=3))
     await ground.store.take_in(a_slice(topic, start=3, next=4, heartbeat_at=at))
-    beats = {beat.partition: beat for beat in await ground.store.heartbeats(topic)}
-    assert {partition: beat.sent_at for partition, beat in beats.items()} == {3: at + timedelta(seconds=10), 4: at}
-    assert beats[3].cursor == beats[4].cursor == await cursor_of(ground.store, chain_id, later.event_id)
+    first, second, other = await ground.store.heartbeats(topic)
+    assert [(beat.partition, beat.sent_at) for beat in (first, second, other)] == [(3, at), (3, at + timedelta(seconds=10)), (4, at)]
+    assert first == beat
+    assert second.cursor == other.cursor == await cursor_of(ground.store, chain_id, later.event_id)
+
+
+async def test_heartbeats_that_a_reader_has_reached_are_kept(ground: Ground, chain_id: UUID, topic: str) -> None:
+    """On a log that goes on and on the newest heartbeat is never reached at once: those before it are there too, the oldest first."""
+    at, kept = ground.clock.machine(), EARLIER_HEARTBEATS_MAX + 1
+    places = []
+    for n in range(kept + 2):
+        message = a_message(chain_id)
+        await ground.store.take_in(a_slice(topic, (message,), start=n, heartbeat_at=at + timedelta(seconds=10 * n)))
+        places.append(await cursor_of(ground.store, chain_id, message.event_id))
+    beats = await ground.other.heartbeats(topic)
+    assert [(beat.topic, beat.partition, beat.cursor) for beat in beats] == [(topic, 3, place) for place in places[-kept:]]
+    assert [beat.sent_at for beat in beats] == [at + timedelta(seconds=10 * n) for n in range(2, kept + 2)]
 
 
 async def test_a_heartbeat_vouches_for_rows_that_a_reader_may_not_have_yet(ground: Ground, chain_id: UUID, topic: str) -> None:

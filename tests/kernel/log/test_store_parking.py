@@ -1,6 +1,7 @@
 """The one suite, fifth part: one patient waits, everybody else goes on, and nothing that waits is ever lost."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -99,7 +100,7 @@ async def test_a_parked_key_is_of_one_subscriber_and_one_chain(
         assert other is not None
         assert dict(await other.parked_keys()) == {}
         assert await ground.store.parked_in(uuid4(), ordering_id) == frozenset()
-        assert await other.skipped(ids(rows)) == frozenset()
+        assert await other.skips() == frozenset()
     assert list(await lease.parked_rows(uuid4(), ordering_id, 10)) == []
     for name, chain in ((f"{subscriber}.next", chain_id), (subscriber, uuid4())):
         assert list(await ground.store.parked_detail(name, chain, ordering_id)) == []
@@ -117,7 +118,7 @@ async def test_a_skip_passes_over_the_first_row_and_releases_the_rest(
     await lease.move(START, rows[2].cursor, parked(rows[0], rows[1], rows[2]))
     skipped = rows[0].envelope.event_id
     await ground.other.skip_parked(subscriber, *key_of(rows[0]), skipped, "ops-1", "sent by a broken build")
-    assert await lease.skipped(ids(rows)) == {skipped}
+    assert await lease.skips() == {(rows[0].envelope.chain_id, skipped)}
     assert dict(await lease.parked_keys()) == {key_of(rows[0]): True}
     assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows[1:3]
     for row in rows[1:3]:
@@ -125,6 +126,20 @@ async def test_a_skip_passes_over_the_first_row_and_releases_the_rest(
         await lease.parked_row_done(done(subscriber, row))
     assert dict(await lease.parked_keys()) == {}
     assert await parked_of(ground.store, subscriber) == []
+
+
+async def test_a_skip_is_of_one_chain(store: Store, lease: Lease, chain_id: UUID, subscriber: str, topic: str) -> None:
+    """Another chain may have a message of the same id: it is not skipped with it."""
+    message = a_message(chain_id)
+    namesake = replace(message, chain_id=uuid4())
+    await store.take_in(a_slice(topic, (message, namesake)))
+    (row,), (other,) = await rows_of(lease, chain_id, 1), await rows_of(lease, namesake.chain_id, 1)
+    assert row.envelope.event_id == other.envelope.event_id
+    await lease.move(START, other.cursor, (*parked(row), *parked(other)))
+    await store.skip_parked(subscriber, *key_of(row), message.event_id, "ops-1", "test")
+    assert await lease.skips() == {(chain_id, message.event_id)}
+    await store.skip_parked(subscriber, *key_of(other), message.event_id, "ops-1", "test")
+    assert await lease.skips() == {(chain_id, message.event_id), (namesake.chain_id, message.event_id)}
 
 
 async def test_skipping_the_only_row_frees_the_key(store: Store, lease: Lease, rows: list[Row], subscriber: str) -> None:
@@ -136,7 +151,7 @@ async def test_skipping_the_only_row_frees_the_key(store: Store, lease: Lease, r
     assert await store.parked_in(*key_of(rows[0])) == frozenset()
     with pytest.raises(NotFound):
         await store.skip_parked(subscriber, *key_of(rows[0]), rows[0].envelope.event_id, "ops-1", "test")
-    assert await lease.skipped(ids(rows)) == {rows[0].envelope.event_id}
+    assert await lease.skips() == {(rows[0].envelope.chain_id, rows[0].envelope.event_id)}
 
 
 async def test_a_skip_pressed_twice_passes_over_one_row(store: Store, lease: Lease, rows: list[Row], subscriber: str) -> None:
@@ -155,7 +170,7 @@ async def test_a_skip_pressed_twice_passes_over_one_row(store: Store, lease: Lea
     with pytest.raises(Rejected, match=f"{second} is"):
         await store.skip_parked(subscriber, *key_of(rows[0]), first, "ops-1", "test")
     assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows[1:3]
-    assert await lease.skipped(ids(rows)) == {first}
+    assert await lease.skips() == {(rows[0].envelope.chain_id, first)}
 
 
 async def test_a_row_parked_behind_nothing_waits_released(store: Store, lease: Lease, rows: list[Row], subscriber: str) -> None:
@@ -174,7 +189,7 @@ async def test_a_retry_releases_the_key_with_its_first_row(store: Store, lease: 
     await store.retry_parked(subscriber, *key_of(rows[0]))
     assert dict(await lease.parked_keys()) == {key_of(rows[0]): True}
     assert list(await lease.parked_rows(*key_of(rows[0]), 10)) == rows[:2]
-    assert await lease.skipped(ids(rows)) == frozenset()
+    assert await lease.skips() == frozenset()
 
 
 async def test_a_released_key_that_fails_again_waits_again(store: Store, lease: Lease, rows: list[Row], subscriber: str) -> None:
@@ -228,7 +243,7 @@ async def test_a_rebuild_forgets_what_is_parked_and_honours_what_was_skipped(
     assert dict(await lease.parked_keys()) == {}
     assert await parked_of(store, subscriber) == []
     assert list(await lease.parked_rows(*key_of(rows[1]), 10)) == []
-    assert await lease.skipped(ids(rows)) == {rows[0].envelope.event_id}
+    assert await lease.skips() == {(rows[0].envelope.chain_id, rows[0].envelope.event_id)}
     await lease.move(START, rows[1].cursor, parked(rows[1]))
     assert list(await lease.parked_rows(*key_of(rows[1]), 10)) == rows[1:2]
 
@@ -255,7 +270,7 @@ async def test_of_racing_operators_one_skips_the_row(ground: Ground, lease: Leas
     first = rows[0].envelope.event_id
     _, lost = await outcomes(*(store.skip_parked(subscriber, *key, first, "ops", "test") for store in (ground.store, ground.other)))
     assert [type(error) for error in lost] == [Rejected]
-    assert await lease.skipped(ids(rows)) == {first}
+    assert await lease.skips() == {(rows[0].envelope.chain_id, first)}
     assert list(await lease.parked_rows(*key, 10)) == rows[1:]
 
 

@@ -81,7 +81,7 @@ async def test_metrics() -> None:
     metrics.frames("accepted", 5)
     metrics.frame_gaps_open(0)
     metrics.webhook_attempt("delivered")
-    metrics.db_pool_in_use("api", 1)
+    metrics.db_pool_in_use("read_tables_api", lambda: 3)
     text = (await get(Health({}), "/metrics")).text
     assert 'http_request_seconds_count{method="GET",route="GET /v1/beds/{bed_id}",status="200"}' in text
     assert 'method="other"' in text
@@ -90,7 +90,8 @@ async def test_metrics() -> None:
         "append_conflicts_total", "relay_lag_events", "relay_lag_seconds", 'intake_lag_records{partition="7",topic="erbium.ward.v1"}',
         'follow_lag_seconds{subscriber="ward.beds"}', "parked_keys{", "unreadable_total",
         "timers_overdue", "consumer_last_progress_timestamp",
-        "frames_total", "frame_gaps_open", 'webhook_attempts_total{outcome="delivered"}', "db_pool_in_use",
+        "frames_total", "frame_gaps_open", 'webhook_attempts_total{outcome="delivered"}', 'db_pool_in_use{pool="read_tables_api"} 3.0',
+        "offset_commits_failed_total",
     ):  # fmt: skip
         assert series in text, series
 

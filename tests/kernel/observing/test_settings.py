@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from erbium_kernel.settings import NEEDS, Settings, SettingsUnfit
+from erbium_kernel.database_url import OPTIONS
+from erbium_kernel.settings import NEEDS, PREFIX, Settings, SettingsUnfit
 
 
 @pytest.fixture(autouse=True)
@@ -56,10 +57,29 @@ def test_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.kafka == "from-environment:9092"
 
 
-def test_shown_without_passwords() -> None:
-    """What is in force can be shown to anybody: passwords are hidden, also one in a query string."""
-    settings = Settings(database_api_url="postgresql://api:s3cret@db:5432/screening?password=s3cret", kafka="kafka:9092")
+def test_shown_without_passwords(tmp_path: Path) -> None:
+    """What is in force can be shown to anybody: passwords are hidden, the options of an address are not."""
+    (tmp_path / "password").write_text("s3cret")
+    settings = Settings(
+        database_api_url="postgresql://api:s3cret:s3cret@db:5432/screening?sslmode=require&sslpassword=s3cret",
+        kafka="kafka:9092", kafka_user="screening", kafka_password_file=tmp_path / "password",
+    )  # fmt: skip
     shown = settings.shown()
-    assert shown["ERBIUM_DATABASE_API_URL"] == "postgresql://api:(hidden)@db:5432/screening"
-    assert shown["ERBIUM_KAFKA"] == "kafka:9092"
+    assert shown["ERBIUM_DATABASE_API_URL"] == "postgresql://api:(hidden)@db:5432/screening?sslmode=require"
+    assert (shown["ERBIUM_KAFKA"], shown["ERBIUM_KAFKA_USER"]) == ("kafka:9092", "screening")
     assert "s3cret" not in str(shown) + repr(settings)
+
+
+def test_every_setting_is_documented() -> None:
+    """The operators' page has each setting with its description, its default and who needs it."""
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text("utf-8")
+    for name, field in Settings.model_fields.items():
+        needed_by = ", ".join(kind for kind, names in NEEDS.items() if name in names)
+        default = f"`{field.default}`" if field.default not in ("", None) else ""
+        assert f"| `{PREFIX}{name.upper()}` | {field.description} | {default} | {needed_by} |\n" in page
+
+
+def test_every_option_of_an_address_is_documented() -> None:
+    """The operators' page names each option that an address of PostgreSQL may have."""
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text("utf-8")
+    assert not [option for option in OPTIONS if option not in page]

@@ -78,14 +78,22 @@ class OnKafka:
     async def topic(self, partitions: int = 4) -> str:
         """A new, empty topic whose partitions have leaders."""
         name = f"erbium.t{uuid4().hex[:12]}.v1"
+        await self.create(name, partitions)
+        return name
+
+    async def create(self, name: str, partitions: int) -> None:
+        """A new, empty topic of this name."""
         self._topics[name] = partitions
         await self._create(name)
-        return name
+
+    async def delete(self, topic: str) -> None:
+        """Gone, with all that is in it."""
+        async with _Admin(self.bootstrap) as admin:
+            await admin.delete_topics([topic])
 
     async def recreate(self, topic: str) -> None:
         """Deleted, and created again, as soon as the broker allows it."""
-        async with _Admin(self.bootstrap) as admin:
-            await admin.delete_topics([topic])
+        await self.delete(topic)
         await self._create(topic)
 
     def forget_later(self, topic: str) -> None:

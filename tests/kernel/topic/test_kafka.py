@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.partitioner import DefaultPartitioner
+from prometheus_client import REGISTRY
 
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.topic import kafka_inlet, kafka_outlet
@@ -122,6 +123,20 @@ async def test_consumers_in_one_process_share_no_memory(kafka_broker: OnKafka, g
     assert StickyPartitionAssignor.member_assignment is None
     await kafka_broker.outlet().publish(one, [letter("anna", "hello")])
     assert len(await read(a, lambda found: len(found) == 1)) == 1
+
+
+async def test_a_hint_that_is_refused_is_counted(kafka_broker: OnKafka, group: str) -> None:
+    """Positions of a partition that has gone to another member meanwhile cannot be committed: counted, and no error."""
+    topic = await kafka_broker.topic(2)
+    first, second = kafka_broker.inlet(group, topic), kafka_broker.inlet(group, topic)
+    assert isinstance(first, KafkaInlet)
+    await place(first, count=2)
+    before = REGISTRY.get_sample_value("offset_commits_failed_total")
+    assert before is not None
+    while len((await first._ready()).assignment()) == 2:
+        await second.poll(1, 0.05)
+    await first.hint({(topic, 0): 0, (topic, 1): 0})
+    assert REGISTRY.get_sample_value("offset_commits_failed_total") == before + 1
 
 
 async def test_a_header_without_value_is_an_empty_one(kafka_broker: OnKafka, group: str) -> None:

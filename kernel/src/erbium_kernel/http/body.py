@@ -1,8 +1,9 @@
 """What goes in and what comes out: bodies are closed, bounded and strict, views are open."""
 
+from functools import cache
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 V = TypeVar("V")
 
@@ -40,3 +41,13 @@ class Page(View, Generic[V]):
 
     items: list[V]
     next_cursor: str | None = None
+
+
+@cache
+def versioned(view: type[View]) -> type[View]:
+    """The view as a command answers it: with the version of what was written, so that the next change can name it."""
+    told = view.model_fields.get("version")
+    if told is not None and told.annotation is int and told.is_required():
+        return view
+    version = (int, Field(description="The record's version after this command: the ETag, and what If-Match of the next change names."))
+    return create_model(f"Versioned{view.__name__}", __base__=view, __module__=view.__module__, __doc__=view.__doc__, version=version)

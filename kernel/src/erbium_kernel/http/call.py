@@ -11,12 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from erbium_kernel.decider import Decider
-from erbium_kernel.errors import NotFound, Stale, Unavailable
+from erbium_kernel.errors import NotFound, ReferenceNotFound, Stale, Unavailable
 from erbium_kernel.execute import AnswerRequest, Cause, Outcome, execute, state_of
 from erbium_kernel.http.problem import Faulty
 from erbium_kernel.http.request_headers import etag
 from erbium_kernel.identity.principal import Principal
 from erbium_kernel.log_records import AnswerKey
+from erbium_kernel.looking_back import Past, state_then, tables_then
 from erbium_kernel.personal import Personal, PersonalData, Sealed
 from erbium_kernel.runtime import Runtime
 
@@ -33,13 +34,17 @@ _SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the edge has read off the request. `if_match` None = the header is absent; `fingerprint` covers path and body."""
+    """What the edge has read off the request. `if_match` None = the header is absent; `fingerprint` covers path and body.
+
+    `versioned`: the answer speaks of the stream that is written, so it has that stream's version and ETag.
+    """
 
     request_id: UUID
     traceparent: str
     route: str  # method and template
     status: int
     changes: bool
+    versioned: bool = True
     key: str | None = None
     fingerprint: bytes = b""
     if_match: int | None = None
@@ -47,7 +52,10 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """What a handler gets. `headers` are added to its answer."""
+    """What a handler gets. `headers` are added to its answer; `version` is that of the stream that `execute` has written.
+
+    `past`: the question is how something was recorded at an instant; time, streams and read tables are then those of that instant.
+    """
 
     runtime: Runtime
     principal: Principal
@@ -55,12 +63,14 @@ class Call:
     engine: AsyncEngine | None = None
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    version: int | None = None
+    past: Past | None = None
     _made: int = 0
     _executed: bool = False
 
     def now(self) -> datetime:
-        """Domain time, UTC: what commands carry as `at`."""
-        return self.runtime.clock.now()
+        """Domain time, UTC: what commands carry as `at`; the instant that is looked back to."""
+        return self.past.at if self.past else self.runtime.clock.now()
 
     def new_id(self) -> UUID:
         """A new id; in a command the nth call yields the same id whenever the request is repeated under its key.
@@ -99,18 +109,38 @@ class Call:
         assert not self._executed, "one request is one command: its Idempotency-Key answers for one"
         self._executed = True
         outcome = await self._decided(decider, stream_id, command)
+        self.version = outcome.version
         self._announce(outcome, location)
         return render(outcome.state, outcome.stream_id, text_of)
 
     async def state_of(self, decider: Decider[C, S, E], stream_id: UUID) -> tuple[S, int]:
         """The folded state of a stream of this chain and its version; (initial, 0) if there is none."""
+        if self.past:
+            return await state_then(self.runtime, self.principal.chain_id, decider, stream_id, self.past.at)
         return await state_of(self.runtime, self.principal.chain_id, decider, stream_id)
+
+    @asynccontextmanager
+    async def naming(self, decider: Decider[C, S, E], stream_id: UUID) -> AsyncIterator[None]:
+        """What the body names is looked up inside; what the path names, this stream, comes first where neither is there.
+
+        Raises: NotFound; ReferenceNotFound.
+        """
+        try:
+            yield
+        except ReferenceNotFound:
+            if (await self.state_of(decider, stream_id))[1] == 0:
+                raise NotFound from None
+            raise
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees this chain's rows of the read tables, and no others. Raises: Unavailable."""
         if self.engine is None:
             raise Unavailable("this process has no read tables")
+        if self.past:
+            async with tables_then(self.engine, self.runtime, self.principal.chain_id, self.past) as connection:
+                yield connection
+            return
         async with self.engine.begin() as connection:
             await connection.execute(_SET_CHAIN, {"chain": str(self.principal.chain_id)})
             yield connection
@@ -162,7 +192,7 @@ class Call:
 
     def _announce(self, outcome: Outcome[Any], location: str | None) -> None:
         found = {
-            "ETag": etag(outcome.version),
+            "ETag": etag(outcome.version) if self.asked.versioned else None,
             "Location": location,
             "Erbium-Event": outcome.event_id and str(outcome.event_id),
             "Erbium-Message": outcome.message_id and str(outcome.message_id),

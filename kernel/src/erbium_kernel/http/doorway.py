@@ -10,8 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from erbium_kernel.errors import Unavailable
-from erbium_kernel.http.problem import Problem, problem_of
+from erbium_kernel.http.problem import Faulty, Problem, problem_of, retry
 from erbium_kernel.http.request_headers import trace_id
 from erbium_kernel.observing import metrics
 from erbium_kernel.whereabouts import reason_of
@@ -91,7 +90,7 @@ class Doorway:
 
         try:
             if self._inside > REQUESTS_AT_ONCE_MAX and scope["path"] not in PROBED:  # a busy process is no dead one
-                raise Unavailable("too many requests at once")  # answered below like every other error
+                raise Faulty("unavailable", "This process has as many requests under way as it takes.", headers=retry())
             await self._app(scope, receive, send_dressed)
         except Exception as error:  # noqa: BLE001  # the last net: the caller gets a problem document, the log class and place
             found = respond(Request(scope), error)

@@ -1,7 +1,9 @@
 """What every request passes, in this order: token, scope, headers, parameters, body, handler, answer."""
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import typing
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -23,18 +25,17 @@ from erbium_kernel.http.doorway import passage, respond
 from erbium_kernel.http.endpoint import Endpoint
 from erbium_kernel.http.json_body import NO_BODY, Read, body_bytes, read_json
 from erbium_kernel.http.problem import Faulty
-from erbium_kernel.http.request_headers import erbium_after, etag, idempotency_key, if_match, none_match
-from erbium_kernel.http.routes import COMMAND, QUERY, RAW, Operation
+from erbium_kernel.http.request_headers import erbium_after, etag, idempotency_key, if_match, none_match, only
+from erbium_kernel.http.routes import AFTER_SECONDS_MAX, COMMAND, QUERY, RAW, Operation
 from erbium_kernel.http.validation import parameter_fault, parameter_faults
 from erbium_kernel.identity.principal import Principal
 from erbium_kernel.identity.tokens import TokenRefused
 from erbium_kernel.runtime import Runtime
 
-AFTER_SECONDS_MAX = 2.0  # how long a GET waits for the event it names
 AFTER_MARGIN_SECONDS = 0.3  # for the waiting itself to notice
 
 Followed = Callable[[UUID, UUID, float], Awaitable[bool]]
-"""(chain, event or message id, seconds at most) -> has everything here followed it?"""
+"""(chain, event or message id, seconds at most) -> has everything here followed it? Raises: Unavailable once the database is silent."""
 
 
 class Bearers(Protocol):
@@ -77,7 +78,8 @@ class Guarded(APIRoute):
         assert isinstance(self.endpoint, Endpoint)
         operation, adapter = self.endpoint.operation, self.endpoint.body
         handler = super().get_route_handler()
-        known = frozenset(field.alias for field in get_flat_params(self.dependant) if isinstance(field.field_info, params.Query))
+        asked = [field for field in get_flat_params(self.dependant) if isinstance(field.field_info, params.Query)]
+        known = {field.alias: _takes_many(field.field_info.annotation) for field in asked}
 
         async def handle(request: Request) -> Response:
             try:
@@ -105,7 +107,7 @@ class Guarded(APIRoute):
             read, request = await _body(request, operation, adapter)
             call = _call(edge, request, operation, principal, read)
             request.state.call = call
-            if operation.kind == QUERY:
+            if operation.kind == QUERY:  # ends in an answer of the database, so from here on it may be silent as long as for a command
                 await _wait_for(edge, request, call)
             response = await within(seconds_left, _answered(handler, request))
             response.headers.update(call.headers)
@@ -118,11 +120,21 @@ def answer_of(call: Call, operation: Operation, result: Any) -> Response:
     """A handler's result as its response: a View, something that fits one, or a Response of its own."""
     if isinstance(result, Response):
         return result
-    view = _as_view(operation.response, result)
+    view = _with_version(call, operation, result) if operation.versioned else _as_view(operation.response, result)
     version = getattr(view, "version", None)
-    if isinstance(version, int) and "ETag" not in call.headers:
+    if isinstance(version, int) and "ETag" not in call.headers and call.past is None:
         call.headers["ETag"] = etag(version)
     return Response(TypeAdapter(type(view)).dump_json(view), operation.status, media_type="application/json")
+
+
+def _with_version(call: Call, operation: Operation, result: Any) -> Any:
+    """What the command answers, at the version that it has written. Why not validated again: the view is whole, and of a base class."""
+    wanted = operation.response
+    if isinstance(result, wanted):
+        return result
+    assert issubclass(wanted, type(result)), f"{operation.name}: {type(result).__name__} is no {wanted.__name__}"
+    assert call.version is not None, f"{operation.name}: nothing was executed, so there is no version: declare versioned=False"
+    return wanted.model_construct(**{**dict(result), "version": call.version})
 
 
 def _as_view(wanted: Any, result: Any) -> Any:
@@ -140,6 +152,9 @@ async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]],
         response = await handler(request)
     except RequestValidationError as error:
         raise Faulty("request-invalid", "A parameter does not fit.", errors=parameter_faults(error.errors())) from None
+    if request.state.call.past:
+        del response.headers["ETag"]  # it would name the past, and no change may be built on that
+        request.state.call.headers.pop("ETag", None)
     tag = request.state.call.headers.get("ETag")
     if request.method == "GET" and tag and none_match(request.headers.get("if-none-match"), tag):
         return Response(status_code=304)
@@ -176,9 +191,10 @@ def _call(edge: Edge, request: Request, operation: Operation, principal: Princip
         route=operation.route,
         status=operation.status,
         changes=operation.changes,
-        key=idempotency_key(request.headers.get("idempotency-key")) if operation.keyed else None,
+        versioned=operation.versioned,
+        key=idempotency_key(only(request, "Idempotency-Key")) if operation.keyed else None,
         fingerprint=edge.runtime.vault.fingerprint(_fingerprinted(request, read)) if operation.keyed else b"",
-        if_match=if_match(request.headers.get("if-match")),
+        if_match=if_match(only(request, "If-Match")),
     )
     return Call(runtime=edge.runtime, principal=principal, asked=asked, engine=edge.engine, body=read.value)
 
@@ -189,7 +205,7 @@ def _fingerprinted(request: Request, read: Read) -> bytes:
 
 
 async def _wait_for(edge: Edge, request: Request, call: Call) -> None:
-    wanted = erbium_after(request.headers.get("erbium-after"))
+    wanted = erbium_after(only(request, "Erbium-After"))
     if wanted is None:
         return
     waiting = edge.followed(call.principal.chain_id, wanted, AFTER_SECONDS_MAX)
@@ -201,9 +217,18 @@ async def _awaited(waiting: Awaitable[bool]) -> bool:
     return await waiting
 
 
-def _check_parameters(request: Request, known: frozenset[str]) -> None:
+def _takes_many(annotation: Any) -> bool:
+    """Is it a list, or one that may be absent?"""
+    return any(typing.get_origin(each) is list for each in (annotation, *typing.get_args(annotation)))
+
+
+def _check_parameters(request: Request, known: Mapping[str, bool]) -> None:
+    """`known`: name -> may it be given more than once?"""
     query: Sequence[tuple[str, str]] = request.query_params.multi_items()
-    faults = [parameter_fault("query", name, "is not a parameter of this address") for name, _ in query if name not in known]
+    times = Counter(name for name, _ in query)
+    twice = [name for name, many in known.items() if not many and times[name] > 1]
+    faults = [parameter_fault("query", name, "is given more than once") for name in twice]
+    faults += [parameter_fault("query", name, "is not a parameter of this address") for name, _ in query if name not in known]
     faults += [parameter_fault("query", name, "must not hold U+0000") for name, value in query if name in known and "\0" in value]
     faults += [parameter_fault("path", name, "must not hold U+0000") for name, value in request.path_params.items() if "\0" in str(value)]
     if faults:

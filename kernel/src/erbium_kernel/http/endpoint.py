@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from erbium_kernel.http import as_recorded
 from erbium_kernel.http.call import Call
 from erbium_kernel.http.paging import Paging, paging_of
 from erbium_kernel.http.routes import COMMAND, Operation
@@ -45,6 +46,7 @@ class Endpoint:
                 for parameter in parameters
                 if parameter.name != BODY
             ]
+            + ([as_recorded.PARAMETER] if operation.as_recorded else [])
         )
 
     async def __call__(self, **values: Any) -> Response:
@@ -54,6 +56,8 @@ class Endpoint:
         call: Call | None = values.get(self._call) if self._call else None
         if self._takes_body and call is not None:
             values[BODY] = call.body
+        if call is not None and self.operation.as_recorded:
+            as_recorded.looking_back(call, self.operation, values.pop(as_recorded.NAME), values)
         result = await self.operation.handler(**values)
         if call is None:
             return result if isinstance(result, Response) else _public(self.operation, result)

@@ -1,6 +1,7 @@
 """The body of a command: read with bounds, parsed once, checked strictly, and reduced to what its fingerprint is taken of."""
 
 import asyncio
+import contextlib
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -8,9 +9,12 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from erbium_kernel.http.odd_json import odd_places
 from erbium_kernel.http.problem import Faulty
 from erbium_kernel.http.validation import body_faults, fault, nul_pointers
 
+NO_NUMBER = "NaN and Infinity are no numbers in JSON; leave the field out or send null where that is allowed."
+TOO_DEEP = "is nested too deep"
 BODY_SECONDS_MAX = 20.0  # for all of it: a slow sender does not hold a connection for ever
 
 
@@ -54,7 +58,8 @@ async def read_json(request: Request, adapter: TypeAdapter[Any] | None, limit_by
     if not raw and adapter is None:
         return NO_BODY
     _must_be_json(request)
-    parsed = _parsed(raw)
+    parsed, canonical = _parsed(raw)
+    _not_odd(raw, canonical)
     if adapter is None:
         if parsed != {}:
             raise _unfit([fault("", "must be absent or {}: this command has no body")])
@@ -64,17 +69,36 @@ async def read_json(request: Request, adapter: TypeAdapter[Any] | None, limit_by
     except ValidationError as error:
         raise _unfit(body_faults(error.errors(include_url=False), parsed)) from None
     except RecursionError:
-        raise _unfit([fault("", "is nested too deep")]) from None
+        raise _unfit([fault("", TOO_DEEP)]) from None
     if b"\\u0000" in raw:
         _no_nul(parsed)
-    return Read(value, orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS))
+    return Read(value, canonical)
 
 
-def _parsed(raw: bytes) -> Any:
+def _parsed(raw: bytes) -> tuple[Any, bytes]:
+    """The values, and their canonical spelling."""
     try:
-        return orjson.loads(raw)
+        parsed = orjson.loads(raw)
+        return parsed, orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONDecodeError as error:
-        raise Faulty("json-malformed", f"Reading stopped at line {error.lineno}, column {error.colno}.") from None
+        if "depth" in error.msg:
+            raise _unfit([fault("", TOO_DEEP)]) from None
+        if "infinity" in error.msg:  # 1e999 is JSON all the same, so it is told like every other number that is too great
+            with contextlib.suppress(ValueError):
+                _not_odd(raw, b"")
+        why = f" {NO_NUMBER}" if raw.decode(errors="replace")[error.pos :].startswith(("NaN", "Infinity")) else ""
+        raise Faulty("json-malformed", f"Reading stopped at line {error.lineno}, column {error.colno}.{why}") from None
+    except orjson.JSONEncodeError:  # what was read can only fail to be written for its depth
+        raise _unfit([fault("", TOO_DEEP)]) from None
+
+
+def _not_odd(raw: bytes, canonical: bytes) -> None:
+    try:
+        odd = odd_places(raw, canonical)
+    except RecursionError:
+        raise _unfit([fault("", TOO_DEEP)]) from None
+    if odd:
+        raise _unfit(odd)
 
 
 def _must_be_json(request: Request) -> None:

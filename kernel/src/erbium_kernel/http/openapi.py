@@ -7,109 +7,33 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
+from erbium_kernel.errors import ReferenceNotFound, Rejected
 from erbium_kernel.http.endpoint import Endpoint
-from erbium_kernel.http.problem import KINDS, PROBLEM_JSON, RETRY_AFTER_SECONDS, Problem, problem
-from erbium_kernel.http.request_headers import KEY_CHARACTERS_MAX
-from erbium_kernel.http.routes import COMMAND, JSON, QUERY, RAW, Operation
+from erbium_kernel.http.openapi_parts import (
+    EXAMPLE_DETAILS,
+    EXAMPLE_INSTANCE,
+    EXAMPLE_TRACE,
+    HEADERS,
+    PARAMETERS,
+    PLACE_SCHEMA,
+    PROBLEM_SCHEMA,
+    SPELLED,
+    STATUS_TITLES,
+)
+from erbium_kernel.http.problem import KINDS, PROBLEM_JSON, problem, refused
+from erbium_kernel.http.routes import COMMAND, QUERY, RAW, Operation
+from erbium_kernel.http.validation import NO_SUCH_DAY
 from erbium_kernel.identity.rights import SCOPES
 
 PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
-EVERYWHERE = (429, 503)
+EVERYWHERE = (429, 500, 503)
 WITH_TOKEN = (401, 403)
-EXAMPLE_INSTANCE = "urn:uuid:01976d2c-7a31-7cc0-8f2e-5b0f5f1e9b11"
-EXAMPLE_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-
-STATUS_TITLES = {
-    400: "A header or the cursor is missing or malformed",
-    401: "No token, or one that is not accepted",
-    403: "The token lacks the scope or does not cover the clinic",
-    404: "No such thing in this chain",
-    408: "The body did not arrive in time",
-    409: "A rule said no, or the race for this record was lost",
-    412: "If-Match names an old version",
-    413: "The body is too large",
-    415: "The content type is not accepted",
-    422: "The request does not fit its schema, or the key was used with another body",
-    428: "If-Match is missing",
-    429: "Too many requests",
-    503: "A part we depend on is away",
-}
-
-PROBLEM_SCHEMA = {
-    "type": "object",
-    "title": "Problem",
-    "description": "RFC 9457. `code` is the word for machines, `do` says what to do, `instance` is the request's id for a report.",
-    "required": ["type", "title", "status", "detail", "instance", "code", "do", "trace_id"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference", "description": "The page that explains this kind of problem."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string", "format": "uri"},
-        "code": {"type": "string"},
-        "do": {"type": "string"},
-        "trace_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["reason"],
-                "properties": {
-                    "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901) into the body."},
-                    "in": {"type": "string", "enum": ["path", "query"]},
-                    "parameter": {"type": "string"},
-                    "reason": {"type": "string"},
-                },
-            },
-        },
-        "facts": {"type": "object", "description": "Ids, dates and numbers that the refusal rests on."},
-    },
-}
-
-PARAMETERS = {
-    "IdempotencyKey": {
-        "name": "Idempotency-Key", "in": "header", "required": True,
-        "description": "New for each new command, the same for a repetition: it is answered again and changes nothing. Bare or quoted.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARACTERS_MAX},
-        "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
-    },
-    "IfMatch": {
-        "name": "If-Match", "in": "header", "required": True,
-        "description": "The ETag last seen; 428 without it, 412 if the record has changed since.",
-        "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'}, "example": '"17"',
-    },
-    "IfNoneMatch": {
-        "name": "If-None-Match", "in": "header", "required": False,
-        "description": "The ETag last seen; 304 if nothing has changed.", "schema": {"type": "string"}, "example": '"17"',
-    },
-    "ErbiumAfter": {
-        "name": "Erbium-After", "in": "header", "required": False,
-        "description": "An Erbium-Event (same service) or Erbium-Message (another one): waits up to 2 s until its effect can be read.",
-        "schema": {"type": "string", "format": "uuid"}, "example": "01976d2c-7a31-7cc0-8f2e-5b0f5f1e9b11",
-    },
-}  # fmt: skip
-
-
-def _header(description: str, example: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": "string"}, "example": example}
-
-
-HEADERS = {
-    "ETag": _header("The record's version.", '"17"'),
-    "Location": _header("Where to read it.", "/v1/patients/01976d2c-7a31-7cc0-8f2e-5b0f5f1e9b11"),
-    "ErbiumEvent": _header("The last event this command wrote: for Erbium-After in this service.", "01976d2c-7a31-7cc0-8f2e-5b0f5f1e9b11"),
-    "ErbiumMessage": _header("The last message others will hear: for Erbium-After there.", "5d7e2a3c-6d2e-5a53-8d59-0e4b0d3d1c11"),
-    "IdempotentReplayed": _header("`true`: this answers a repetition, nothing was changed.", "true"),
-    "ErbiumAfter": _header("`pending`: what Erbium-After named has not arrived yet; what you read may be older.", "pending"),
-    "Link": _header("The next page (RFC 8288).", '</v1/patients?cursor=WyJh>; rel="next"'),
-    "RetryAfter": _header("Seconds to wait.", str(RETRY_AFTER_SECONDS)),
-    "WWWAuthenticate": _header("What is wrong with the token (RFC 6750).", 'Bearer realm="erbium", error="invalid_token"'),
-    "XRequestId": _header("The request's id, as in `instance`.", EXAMPLE_INSTANCE.removeprefix("urn:uuid:")),
-}
-_SPELLED = {
-    "ErbiumEvent": "Erbium-Event", "ErbiumMessage": "Erbium-Message", "IdempotentReplayed": "Idempotent-Replayed",
-    "ErbiumAfter": "Erbium-After", "RetryAfter": "Retry-After", "WWWAuthenticate": "WWW-Authenticate", "XRequestId": "X-Request-Id",
-}  # fmt: skip
+SERVERS = [{"url": "/", "description": "Where this document was fetched from."}]
+DESCRIPTION = (
+    "Every problem is an RFC 9457 document that says what is wrong, where, and what to do; every command takes an Idempotency-Key and "
+    "answers the version that a following change names in If-Match; instants are UTC, dates are local to the clinic; "
+    "a field's unit stands at the end of its name."
+)
 
 
 def openapi_document(app: FastAPI, service: str, operations: Sequence[Operation], token_url: str) -> dict[str, Any]:
@@ -117,8 +41,7 @@ def openapi_document(app: FastAPI, service: str, operations: Sequence[Operation]
     document = get_openapi(
         title=app.title, version=app.version, openapi_version="3.1.0", routes=app.routes,
         summary=f"What the service {service} of Erbium answers",
-        description="Every problem is an RFC 9457 document; every command takes an Idempotency-Key; "
-        "times are UTC, dates local to the clinic.",
+        description=DESCRIPTION, servers=SERVERS,
         tags=[{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
     )  # fmt: skip
     schemas, of = _schemas(operations)
@@ -126,7 +49,7 @@ def openapi_document(app: FastAPI, service: str, operations: Sequence[Operation]
         found = document["paths"]["/v1" + operation.path][operation.method.lower()]
         _complete(found, operation, of)
     document["components"] = {
-        "schemas": {**schemas, "Problem": PROBLEM_SCHEMA},
+        "schemas": {**schemas, "Problem": PROBLEM_SCHEMA, "ProblemPlace": PLACE_SCHEMA},
         "parameters": PARAMETERS,
         "headers": HEADERS,
         "responses": {_name(status): _problem_response(status) for status in STATUS_TITLES},
@@ -152,7 +75,7 @@ def _complete(found: dict[str, Any], operation: Operation, of: dict[tuple[str, s
     if (operation.name, "body") in of:
         found["requestBody"] = _request_body(of[operation.name, "body"], operation)
     elif operation.kind == RAW:
-        found["requestBody"] = _request_body({"type": "string", "description": "One JSON object a line."}, operation)
+        found["requestBody"] = _request_body({"type": "string", "description": "NDJSON: one JSON value a line."}, operation)
     found["responses"] = {str(operation.status): _answer(of[operation.name, "view"], operation), **_problems(operation)}
     found["security"] = [{"oauth2": [operation.scope]}, {"bearer": [operation.scope]}] if operation.scope else []
     if not found["parameters"]:
@@ -175,18 +98,19 @@ def _request_body(schema: Any, operation: Operation) -> dict[str, Any]:
 
 
 def _answer(schema: Any, operation: Operation) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": schema}
+    content: dict[str, dict[str, Any]] = {kind: {"schema": schema} for kind in operation.answers}
     if operation.response_example is not None:
-        content["example"] = operation.response_example
+        content[operation.answers[0]]["example"] = operation.response_example
     if operation.kind == COMMAND:
-        names = ["ETag", "Location", "ErbiumEvent", "ErbiumMessage", "IdempotentReplayed"]
+        names = [*(["ETag"] if operation.versioned else []), "Location", "ErbiumEvent", "ErbiumMessage", "IdempotentReplayed"]
     else:
         names = ["ETag", "ErbiumAfter", "Link"] if operation.kind == QUERY and operation.scope else []
-    return {"description": operation.summary, "headers": _header_refs([*names, "XRequestId"]), "content": {JSON: content}}
+        names += ["ErbiumAsRecorded"] if operation.as_recorded else []
+    return {"description": operation.summary, "headers": _header_refs([*names, "XRequestId"]), "content": content}
 
 
 def _header_refs(names: Iterable[str]) -> dict[str, Any]:
-    return {_SPELLED.get(name, name): {"$ref": f"#/components/headers/{name}"} for name in names}
+    return {SPELLED.get(name, name): {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _problems(operation: Operation) -> dict[str, Any]:
@@ -202,32 +126,20 @@ def _problems(operation: Operation) -> dict[str, Any]:
     answers = {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in sorted(statuses)}
     if operation.kind == QUERY and operation.scope:
         answers["304"] = {"description": "Nothing has changed since the ETag in If-None-Match"}
-    if operation.refusals:
-        answers["409"] = _refusals(operation)
+    for status in {refusal.status for refusal in operation.refusals}:
+        answers[str(status)] = _refusals(status, [refusal for refusal in operation.refusals if refusal.status == status])
     return dict(sorted(answers.items()))
 
 
-def _refusals(operation: Operation) -> dict[str, Any]:
-    """The domain's own refusals of this operation, each with an example, beside the lost race."""
-    refused = [
-        Problem(code=kind.slug, status=409, title=_sentence(kind.__doc__), detail=_sentence(kind.__doc__), do=kind.do)
-        for kind in operation.refusals
-    ]
-    codes = ", ".join(f"`{each.code}`" for each in refused)
-    return {
-        "description": f"A rule said no ({codes}), or the race for this record was lost (`version-conflict`)",
-        "headers": _header_refs(["IdempotentReplayed", "XRequestId"]),
-        "content": {
-            PROBLEM_JSON: {
-                "schema": PROBLEM_REF,
-                "examples": {each.code: {"value": each.document(EXAMPLE_INSTANCE, EXAMPLE_TRACE)} for each in refused},
-            }
-        },
-    }
-
-
-def _sentence(doc: str | None) -> str:
-    return " ".join((doc or "A rule said no.").split())
+def _refusals(status: int, refusals: Sequence[type[Rejected]]) -> dict[str, Any]:
+    """The domain's own refusals of this operation, each with an example, beside what every operation may answer with this status."""
+    own = [refused(refusal) for refusal in refusals]
+    usual = _problem_response(status)
+    codes = ", ".join(f"`{each.code}`" for each in own)
+    usual["description"] = f"{STATUS_TITLES[status]}. Here: {codes}"
+    usual["headers"] |= _header_refs(["IdempotentReplayed"])
+    usual["content"][PROBLEM_JSON]["examples"] |= {each.code: {"value": each.document(EXAMPLE_INSTANCE, EXAMPLE_TRACE)} for each in own}
+    return usual
 
 
 def _name(status: int) -> str:
@@ -246,8 +158,12 @@ def _problem_response(status: int) -> dict[str, Any]:
 
 
 def _example(code: str) -> dict[str, Any]:
-    errors = [{"pointer": "/birth_date", "reason": "must be a date like 2026-05-01"}] if code == "request-invalid" else []
-    return problem(code, KINDS[code].title + ".", errors=errors).document(EXAMPLE_INSTANCE, EXAMPLE_TRACE)
+    wrong = {
+        "request-invalid": {"pointer": "/birth_date", "reason": NO_SUCH_DAY},
+        ReferenceNotFound.slug: {"pointer": "/clinic_id", "reason": "names nothing that there is in this chain"},
+    }
+    detail = EXAMPLE_DETAILS.get(code, f"{KINDS[code].title}.")
+    return problem(code, detail, errors=[wrong[code]] if code in wrong else []).document(EXAMPLE_INSTANCE, EXAMPLE_TRACE)
 
 
 def _security_schemes(operations: Sequence[Operation], token_url: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from erbium_kernel.http.call import Call
 from erbium_kernel.http.json_body import BODY_SECONDS_MAX
 from erbium_kernel.http.paging import LIMIT_DEFAULT, LIMIT_MAX
 from erbium_kernel.http.request_headers import KEY_CHARACTERS_MAX
-from erbium_kernel.http.routes import ANSWER_SECONDS_MAX, BODY_BYTES_MAX, COMMAND, QUERY, Operation
+from erbium_kernel.http.routes import AFTER_SECONDS_MAX, ANSWER_SECONDS_MAX, BODY_BYTES_MAX, COMMAND, QUERY, Operation
 
 OFFSET_SECONDS_MAX = 3_650 * 86_400  # ten years, either way
 TAG = "service"
@@ -24,6 +24,7 @@ class Limits(View):
     body_bytes_max: int = BODY_BYTES_MAX
     body_seconds_max: float = BODY_SECONDS_MAX
     answer_seconds_max: float = ANSWER_SECONDS_MAX
+    after_seconds_max: float = AFTER_SECONDS_MAX
     items_per_page: int = LIMIT_DEFAULT
     items_per_page_max: int = LIMIT_MAX
     idempotency_key_characters_max: int = KEY_CHARACTERS_MAX

@@ -11,6 +11,7 @@ NAME_CHARACTERS_MAX = 100
 REASONS = {
     "missing": "is required",
     "extra_forbidden": "is not a field of this body",
+    "json_invalid": "is nested too deep",  # all else that is no JSON was refused before
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "dataclass_type": "must be an object",
@@ -58,6 +59,15 @@ REASONS = {
     "timezone_aware": "must name its offset, like 2026-05-01T09:30:00Z",
     "time_parsing": "must be a time like 09:30",
 }
+# Written like a date, and none: pydantic names the part ("day value is outside expected range"), never the value.
+OUT_OF_CALENDAR = "outside expected range"
+NO_SUCH_DAY = "is no day that the calendar has; a date looks like 2026-05-01"
+NO_SUCH_INSTANT = "is no instant that calendar and clock have; an instant looks like 2026-05-01T09:30:00Z"
+
+
+def under(where: str, name: str) -> str:
+    """The JSON Pointer of the field `name` of the object at `where`."""
+    return f"{where}/{_escaped(name)}"
 
 
 def fault(where: str, reason: str) -> dict[str, str]:
@@ -88,9 +98,7 @@ def nul_pointers(value: Any, where: str = "") -> list[str]:
         return [found for place, item in enumerate(value) for found in nul_pointers(item, f"{where}/{place}")]
     if isinstance(value, dict):
         names = [where for name in value if "\0" in name]
-        return names + [
-            found for name, item in value.items() if "\0" not in name for found in nul_pointers(item, f"{where}/{_escaped(name)}")
-        ]
+        return names + [found for name, item in value.items() if "\0" not in name for found in nul_pointers(item, under(where, name))]
     return []
 
 
@@ -98,6 +106,8 @@ def _reason(error: Mapping[str, Any]) -> str:
     context = dict(error.get("ctx") or {})
     if error["type"] in ("value_error", "assertion_error"):
         return _own_words(str(context.get("error", "")), error.get("input"))
+    if OUT_OF_CALENDAR in str(context.get("error", "")) and error["type"].startswith("date"):
+        return NO_SUCH_INSTANT if error["type"].startswith("datetime") else NO_SUCH_DAY
     try:
         return REASONS[error["type"]].format(**context)
     except KeyError:
@@ -116,7 +126,7 @@ def _pointer(where: Where, body: Any) -> str:
     for depth, step in enumerate(where):
         last = depth == len(where) - 1
         if isinstance(here, dict) and (step in here or (last and isinstance(step, str))):
-            pointer, here = f"{pointer}/{_escaped(str(step))}", here.get(step)
+            pointer, here = under(pointer, str(step)), here.get(step)
         elif isinstance(here, list) and isinstance(step, int) and step < len(here):
             pointer, here = f"{pointer}/{step}", here[step]
     return pointer

@@ -43,6 +43,7 @@ MOVE_CHECKPOINT = (
     "SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM begun)"
 )
 
+PARKED_ROW_DONE = "DELETE FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND event_id = $4"
 FREE_KEY = (
     "DELETE FROM parked_keys k WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND NOT EXISTS "
     "(SELECT FROM parked_rows r WHERE (r.subscriber, r.chain_id, r.ordering_id) = (k.subscriber, k.chain_id, k.ordering_id))"
@@ -125,9 +126,7 @@ async def after(connection: "asyncpg.Connection[Any]", effect: AfterAppend) -> N
     if isinstance(effect, TimerFired):  # gone already where the command has set its successor under the same key
         await connection.execute("DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", *effect)
         return
-    done = await connection.execute(
-        "DELETE FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND event_id = $4", *effect
-    )
+    done = await connection.execute(PARKED_ROW_DONE, *effect)
     await connection.execute(FREE_KEY, *effect[:3])
     if done.endswith(" 0"):
         raise LostLease

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from erbium_kernel.away import database_is_away
 from erbium_kernel.errors import AlreadyAnswered, GuardRefused, Unavailable, VersionConflict
 
 API_DEADLINE_SECONDS = 1.5  # a client is told "not now" within 2 s
@@ -14,21 +15,10 @@ WORK_DEADLINE_SECONDS = 10.0
 CONNECT_SECONDS = 1.0
 POOL_CONNECTIONS_MAX = 8
 KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2"}
-
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a query on a connection that the server has just ended
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,  # a standby that is about to become the primary
-    asyncpg.exceptions.TransactionTimeoutError if hasattr(asyncpg.exceptions, "TransactionTimeoutError") else TimeoutError,
-)
+# For what is made again if a crash of the server takes it: how far somebody has followed, what stands on the topic. It is lost only from
+# the end, so nothing that survives follows from something that does not. An own event is never written so: others hear of it.
+NOT_FLUSHED = {"synchronous_commit": "off"}
+GUARD_REFUSED = "EB002"  # the state that our own append function raises
 
 
 @asynccontextmanager
@@ -44,10 +34,10 @@ async def told() -> AsyncIterator[None]:
         raise
     except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
         raise VersionConflict from None
-    except _AWAY as error:
-        raise Unavailable(f"the database did not answer: {type(error).__name__}") from error
-    except asyncpg.PostgresError as error:
-        if error.sqlstate == "EB002":
+    except Exception as error:
+        if database_is_away(error):
+            raise Unavailable(f"the database did not answer: {type(error).__name__}") from error
+        if getattr(error, "sqlstate", None) == GUARD_REFUSED:
             raise GuardRefused(str(error)) from None
         raise
 
@@ -80,6 +70,11 @@ class Door:
         async with told(), asyncio.timeout(self._deadline_seconds), self._pool.acquire() as connection:
             yield connection
 
+    def in_use(self) -> int:
+        """Connections that are lent out now."""
+        count: int = self._pool.get_size() - self._pool.get_idle_size()
+        return count
+
     async def close(self) -> None:
         """Gives running work its deadline, then cuts."""
         try:
@@ -93,11 +88,11 @@ async def _keep(_: "asyncpg.Connection[Any]") -> None:
 
 
 async def dedicated(url: str, name: str) -> "asyncpg.Connection[Any]":
-    """A connection of its own, for a lease. Raises: as `told`."""
+    """A connection of its own, for a lease: what it writes is `NOT_FLUSHED`. Raises: as `told`."""
     async with told():
         return await asyncpg.connect(
             url,
             timeout=CONNECT_SECONDS,
             command_timeout=WORK_DEADLINE_SECONDS,
-            server_settings={**KEEPALIVE, "application_name": name[:63]},
+            server_settings={**KEEPALIVE, **NOT_FLUSHED, "application_name": name[:63]},
         )

@@ -1,5 +1,6 @@
 """One subscriber's place in the log on PostgreSQL, all of it on the connection that holds its lock."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,9 @@ from erbium_kernel.log.doors import told
 from erbium_kernel.log.rows import LOG_COLUMNS, cursor_of, row_of
 from erbium_kernel.log_records import MoveCheckpoint, Park, ParkedRowDone, Row
 
-READABLE = "(epoch < (SELECT i.epoch FROM installation i) OR tx < pg_snapshot_xmin(pg_current_snapshot()))"
+# Of an earlier epoch, or of a transaction before the oldest that is still open. Why one comparison: with an OR, the rows that somebody's
+# long transaction holds back would all be looked at by every reader, again and again; so the index ends where the horizon is.
+READABLE = "(epoch, tx) < ((SELECT i.epoch FROM installation i), pg_snapshot_xmin(pg_current_snapshot()))"
 READ_AFTER = f"SELECT {LOG_COLUMNS} FROM log WHERE (epoch, tx, position) > ($1, $2::text::xid8, $3) AND {READABLE} ORDER BY epoch, log.tx, position LIMIT $4"  # noqa: S608,E501
 
 PARKED_ROWS = (
@@ -55,8 +58,8 @@ class PostgresLease:
         return bool(found)
 
     async def move(self, expected: Cursor, to: Cursor, park: Sequence[Park] = ()) -> None:
-        """See `ports.Lease.move`."""
-        async with told(), self._connection.transaction():
+        """See `ports.Lease.move`. Nothing to park: one statement is its own transaction."""
+        async with told(), self._connection.transaction() if park else contextlib.nullcontext():
             for parked in park:
                 await self._park(parked)
             await move_checkpoint(self._connection, MoveCheckpoint(self._subscriber, expected, to))
@@ -92,13 +95,11 @@ class PostgresLease:
             )
         return {(record["chain_id"], record["ordering_id"]): record["released"] for record in records}
 
-    async def skipped(self, event_ids: Sequence[UUID]) -> frozenset[UUID]:
-        """See `ports.Lease.skipped`."""
+    async def skips(self) -> frozenset[tuple[UUID, UUID]]:
+        """See `ports.Lease.skips`."""
         async with told():
-            records = await self._connection.fetch(
-                "SELECT event_id FROM skips WHERE subscriber = $1 AND event_id = ANY($2)", self._subscriber, list(event_ids)
-            )
-        return frozenset(record["event_id"] for record in records)
+            records = await self._connection.fetch("SELECT chain_id, event_id FROM skips WHERE subscriber = $1", self._subscriber)
+        return frozenset((record["chain_id"], record["event_id"]) for record in records)
 
     async def parked_rows(self, chain_id: UUID, ordering_id: UUID, limit: int) -> Sequence[Row]:
         """See `ports.Lease.parked_rows`."""

@@ -18,7 +18,7 @@ from erbium_kernel.log.memory_lease import MemoryLease
 from erbium_kernel.log.memory_parking import forget, parked_keys, release, skip_first
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, Skip, Tables
 from erbium_kernel.log.memory_transactions import Open, Pause, Transactions, no_pause
-from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, ParkedKey, Row, Slice, TakenIn, TimerFired
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, News, ParkedKey, Row, Slice, TakenIn, TimerFired
 from erbium_kernel.ports import Clock
 from erbium_kernel.subscribing import Due
 
@@ -128,6 +128,12 @@ class MemoryStore:
         await self._pause("end: begin")
         return self.tables.log.last_below(self.transactions.epoch, self.transactions.horizon())
 
+    async def news(self, after: Cursor, limit: int) -> News:
+        """What stands behind this place, of at most `limit` rows."""
+        await self._pause("news: begin")
+        rows = list(islice(self.tables.log.after(after), limit))
+        return News.of(after, [(row.cursor, row.envelope.type, self.transactions.readable(row.cursor)) for row in rows], limit)
+
     async def reset_checkpoint(self, subscriber: str) -> None:
         """What a rebuild does: back to the beginning of the log, parked keys of the subscriber forgotten, skips kept."""
         await self._pause("reset checkpoint: begin")
@@ -184,9 +190,9 @@ class MemoryStore:
         return TakenIn(new=len(fresh), repeated=len(rows) - len(fresh))
 
     async def heartbeats(self, topic: str) -> Sequence[Heartbeat]:
-        """The newest heartbeat of each partition."""
+        """The newest heartbeats of each partition, the oldest first."""
         await self._pause("heartbeats: begin")
-        return [beat for (name, _), beat in sorted(self.tables.heartbeats.items()) if name == topic]
+        return [beat for (name, _), beats in sorted(self.tables.heartbeats.items()) if name == topic for beat in beats]
 
     # --- keys
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from erbium_kernel.errors import LostLease
 from erbium_kernel.event import Cursor, Envelope
 from erbium_kernel.log.memory_tables import Change, KeyRow, Tables
-from erbium_kernel.log_records import Heard, Heartbeat, Key, Row, Slice
+from erbium_kernel.log_records import EARLIER_HEARTBEATS_MAX, Heard, Heartbeat, Key, Row, Slice
 
 
 def heard_row(heard: Heard, place: Cursor, recorded_at: datetime) -> Row:
@@ -57,17 +57,17 @@ def write_key(change: Change, tables: Tables, key: Key, place: Cursor, at: datet
 
 
 def write_heartbeat(change: Change, tables: Tables, part: Slice, rows: Sequence[Row]) -> None:
-    """The newest sign of life of the partition, and the place of the newest row there is, own ones included.
+    """A sign of life of the partition that is newer than all before it, and the place of the newest row there is, own ones included.
 
     Why not the readable end: a row of this partition may be committed and yet wait behind an open transaction.
     """
     place = part.topic, part.partition
-    known = tables.heartbeats.get(place)
-    if part.heartbeat_at is None or (known is not None and known.sent_at >= part.heartbeat_at):
+    known = tables.heartbeats.get(place, ())
+    if part.heartbeat_at is None or (known and known[-1].sent_at >= part.heartbeat_at):
         return
     vouched = max([tables.log.newest(), *(row.cursor for row in rows)])
     beat = Heartbeat(topic=part.topic, partition=part.partition, sent_at=part.heartbeat_at, cursor=vouched)
-    change.put(tables.heartbeats, place, beat)
+    change.put(tables.heartbeats, place, (*known[-EARLIER_HEARTBEATS_MAX:], beat))
 
 
 def move_position(change: Change, tables: Tables, part: Slice) -> None:

@@ -56,10 +56,10 @@ class MemoryLease:
         parked = self.tables.parked.items()
         return {(place.chain_id, place.ordering_id): state.released for place, state in parked if place.subscriber == self.subscriber}
 
-    async def skipped(self, event_ids: Sequence[UUID]) -> frozenset[UUID]:
-        """Which of these this subscriber passes over for ever. Raises: Unavailable."""
-        await self._begin("skipped")
-        return frozenset(event_id for event_id in event_ids if (self.subscriber, event_id) in self.tables.skips)
+    async def skips(self) -> frozenset[tuple[UUID, UUID]]:
+        """(chain, event): what this subscriber passes over for ever. Raises: Unavailable."""
+        await self._begin("skips")
+        return frozenset((chain_id, event_id) for subscriber, chain_id, event_id in self.tables.skips if subscriber == self.subscriber)
 
     async def parked_rows(self, chain_id: UUID, ordering_id: UUID, limit: int) -> Sequence[Row]:
         """The rows of a parked key, oldest first. Raises: Unavailable."""

@@ -60,7 +60,7 @@ def skip_first(change: Change, tables: Tables, place: ParkedPlace, event_id: UUI
     state, rows = tables.parked.get(place), tables.parked_rows.get(place, ())
     check_skip(event_id, rows[0].envelope.event_id if rows else None, released=state is not None and state.released)
     release(change, tables, place)
-    change.put(tables.skips, (place.subscriber, event_id), skip)
+    change.put(tables.skips, (place.subscriber, place.chain_id, event_id), skip)
     _keep(change, tables, place, rows[1:])
 
 

@@ -97,10 +97,10 @@ class Tables:
     checkpoints: dict[str, Cursor] = field(default_factory=dict)
     parked: dict[ParkedPlace, ParkedState] = field(default_factory=dict)
     parked_rows: dict[ParkedPlace, tuple[Row, ...]] = field(default_factory=dict)
-    skips: dict[tuple[str, UUID], Skip] = field(default_factory=dict)
+    skips: dict[tuple[str, UUID, UUID], Skip] = field(default_factory=dict)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
     unreadable: dict[tuple[str, int, int], Unreadable] = field(default_factory=dict)
-    heartbeats: dict[tuple[str, int], Heartbeat] = field(default_factory=dict)
+    heartbeats: dict[tuple[str, int], tuple[Heartbeat, ...]] = field(default_factory=dict)
     keys: dict[tuple[UUID, UUID], KeyRow] = field(default_factory=dict)
     clusters: dict[str, str] = field(default_factory=dict)
 

@@ -1,6 +1,6 @@
 """The log on PostgreSQL. Commands go through the `api` role where there is one, everything else through `work`."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -14,12 +14,16 @@ from erbium_kernel.log.append import GroupAppender, append_alone
 from erbium_kernel.log.doors import API_DEADLINE_SECONDS, WORK_DEADLINE_SECONDS, Door, dedicated, told
 from erbium_kernel.log.lease import READABLE, PostgresLease
 from erbium_kernel.log.parking import Parking
-from erbium_kernel.log.rows import answer_of, cursor_of, key_of, row_of
+from erbium_kernel.log.rows import answer_of, cursor_of, heartbeats_of, key_of, row_of
 from erbium_kernel.log.taking_in import take_in
-from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, Slice, TakenIn, TimerFired
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, News, Slice, TakenIn, TimerFired
 from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.subscribing import Due
 
+NEWS = (
+    f"SELECT epoch, tx::text::bigint AS tx, position, type, {READABLE} AS readable FROM log "  # noqa: S608  # a constant
+    "WHERE (epoch, tx, position) > ($1, $2::text::xid8, $3) ORDER BY epoch, log.tx, position LIMIT $4"
+)
 KEY_COLUMNS = "chain_id, subject_id, wrapped, erased, shared, epoch, tx::text::bigint AS tx, position"
 
 
@@ -56,6 +60,10 @@ class PostgresStore(Parking):
             if door is not None:
                 await door.close()
 
+    def pools(self) -> Mapping[str, Callable[[], int]]:
+        """Role -> how many connections of its pool are lent out."""
+        return {role: door.in_use for role, door in (("api", self._api), ("work", self._work)) if door is not None}
+
     def _background(self) -> Door:
         return self._work or self._commands
 
@@ -66,8 +74,8 @@ class PostgresStore(Parking):
         scope = answer[1:] if answer else (None, None, None)
         async with self._commands.connection() as connection:
             records = await connection.fetch("SELECT * FROM erbium_load($1, $2, $3, $4, $5, $6)", chain_id, stream, upto, *scope)
-        given = answer_of(records[0]["answer"]) if records and records[0]["answer"] else None
-        return Loaded(rows=tuple(row_of(record, chain_id, own=True) for record in records[1 if given else 0 :]), answer=given)
+        given = next((answer_of(record["answer"]) for record in records if record["answer"]), None)
+        return Loaded(rows=tuple(row_of(record, chain_id, own=True) for record in records if not record["answer"]), answer=given)
 
     async def append(self, work: Append) -> int:
         """See `ports.Store.append`. Guards and effects go alone, everything else in groups."""
@@ -136,6 +144,11 @@ class PostgresStore(Parking):
         )
         return cursor_of(records[0]) if records else Cursor()
 
+    async def news(self, after: Cursor, limit: int) -> News:
+        """See `ports.Store.news`."""
+        records = await self._fetch(self._background(), NEWS, after.epoch, str(after.tx), after.position, limit)
+        return News.of(after, [(cursor_of(record), record["type"], record["readable"]) for record in records], limit)
+
     # --- timers
 
     async def due_timers(self, now: datetime, limit: int) -> Sequence[Due]:
@@ -177,10 +190,11 @@ class PostgresStore(Parking):
         """See `ports.Store.heartbeats`."""
         records = await self._fetch(
             self._commands,
-            "SELECT topic, partition, sent_at, epoch, tx::text::bigint AS tx, position FROM heartbeats WHERE topic = $1",
+            "SELECT topic, partition, sent_at, epoch, tx::text::bigint AS tx, position, earlier::text FROM heartbeats WHERE topic = $1 "
+            "ORDER BY partition",
             topic,
         )
-        return [Heartbeat(topic=r["topic"], partition=r["partition"], sent_at=r["sent_at"], cursor=cursor_of(r)) for r in records]
+        return [beat for record in records for beat in heartbeats_of(record)]
 
     # --- keys
 

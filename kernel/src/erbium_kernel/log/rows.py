@@ -1,12 +1,13 @@
 """Between database records and the kernel's rows."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from erbium_kernel.event import Actor, Cursor, Envelope
-from erbium_kernel.log_records import Answer, AnswerKey, Key, Row
+from erbium_kernel.log_records import Answer, AnswerKey, Heartbeat, Key, Row
 
 LOG_COLUMNS = (
     "epoch, tx::text::bigint AS tx, position, chain_id, origin, stream, version, ordering_id, event_id, "
@@ -67,6 +68,13 @@ def answer_of(text: str) -> Answer:
         detail=found["detail"],
         facts=found["facts"],
     )
+
+
+def heartbeats_of(record: Mapping[str, Any]) -> Sequence[Heartbeat]:
+    """All signs of life that are kept of one partition, the oldest first."""
+    earlier = [(datetime.fromisoformat(at), Cursor(epoch, int(tx), position)) for at, epoch, tx, position in json.loads(record["earlier"])]
+    beats = [*reversed(earlier), (record["sent_at"], cursor_of(record))]
+    return [Heartbeat(topic=record["topic"], partition=record["partition"], sent_at=at, cursor=cursor) for at, cursor in beats]
 
 
 def key_of(record: Mapping[str, Any]) -> Key:

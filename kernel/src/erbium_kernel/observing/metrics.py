@@ -3,6 +3,7 @@
 Served at /metrics on the second port; counters get the suffix `_total` there.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -13,6 +14,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0)
 _http_request = Histogram("http_request_seconds", "Time to answer, by route template.", ("route", "method", "status"), buckets=_SECONDS)
 _append = Histogram("append_seconds", "Time from decision to durable append.", buckets=_SECONDS)
 _append_conflicts = Counter("append_conflicts", "Appends that lost the race for their stream's version.")
+_long_streams = Counter("streams_long", "Streams that came near the length beyond which nothing is appended, by category.", ("category",))
 _db_pool_in_use = Gauge("db_pool_in_use", "Connections that are lent out, by pool.", ("pool",))
 _oldest_transaction = Gauge("oldest_transaction_seconds", "Age of the oldest open transaction: no reader of the log gets past it.")
 _relay_lag_events = Gauge("relay_lag_events", "Own events in the log that the relay has yet to publish.")
@@ -24,6 +26,7 @@ _role_crashes = Counter("role_crashes", "Bugs of ours that a background role ran
 _commits_failed = Counter("offset_commits_failed", "Offset commits that Kafka refused; only a hint, the positions are in our database.")
 _unreadable = Counter("unreadable", "Records without a usable chain, key or id, kept aside.", ("topic",))
 _follow_lag = Gauge("follow_lag_seconds", "Age of the oldest event that a subscriber has yet to follow.", ("subscriber",))
+_silent = Counter("subscribers_silent", "Times a subscriber followed nothing for a minute although rows waited for it.", ("subscriber",))
 _parked_keys = Gauge("parked_keys", "Keys that wait for an operator, by subscriber or topic.", ("topic",))
 _timers_overdue = Gauge("timers_overdue", "Timers that are due and have not fired.")
 _timers_failing = Gauge("timers_failing", "Timers whose command fails by our own fault; they are tried ever more rarely.")
@@ -52,9 +55,14 @@ def append_conflict() -> None:
     _append_conflicts.inc()
 
 
-def db_pool_in_use(pool: str, connections: int) -> None:
-    """Connections of this pool that are lent out now."""
-    _db_pool_in_use.labels(pool).set(connections)
+def stream_long(category: str) -> None:
+    """A stream has come near its bound: once for each."""
+    _long_streams.labels(category).inc()
+
+
+def db_pool_in_use(pool: str, connections: Callable[[], float]) -> None:
+    """Connections of this pool that are lent out: counted whenever somebody looks, so that every process has the number."""
+    _db_pool_in_use.labels(pool).set_function(connections)
 
 
 def oldest_transaction(age_seconds: float) -> None:
@@ -106,6 +114,11 @@ def unreadable(topic: str, records: int = 1) -> None:
 def follow_lag(subscriber: str, seconds: float) -> None:
     """Age of the oldest event that this subscriber has yet to follow, 0 if none."""
     _follow_lag.labels(subscriber).set(seconds)
+
+
+def subscriber_silent(subscriber: str) -> None:
+    """A subscriber with something to follow has not moved for so long that it is not ready."""
+    _silent.labels(subscriber).inc()
 
 
 def parked_keys(topic: str, keys: int) -> None:

@@ -39,19 +39,23 @@ def observing_app(health: Health) -> Starlette:
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
-    """Serves `app` while the block runs, yields the port (0 = a free one is chosen), then drains. Signals are the caller's.
-
-    Raises: PortTaken.
-    """
+    """As `answering`, on a port that is listened on just for this (0 = a free one is chosen). Raises: PortTaken."""
     with listening(host, port) as listener:
-        server = _Server(_config(app))
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            await server.listening.wait()
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await asyncio.wait({task}, timeout=STOP_SECONDS_MAX)
+        async with answering(app, listener) as found:
+            yield found
+
+
+@asynccontextmanager
+async def answering(app: ASGIApp, listener: socket.socket) -> AsyncIterator[int]:
+    """Serves `app` while the block runs, yields the port, then drains. Signals are the caller's."""
+    server = _Server(_config(app))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await server.listening.wait()
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task}, timeout=STOP_SECONDS_MAX)
 
 
 class _Server(uvicorn.Server):
@@ -78,7 +82,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises: PortTaken with a sentence."""
+    """A socket that listens; what connects waits until somebody answers. Raises: PortTaken with a sentence."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=CONNECTIONS_WAITING_MAX)

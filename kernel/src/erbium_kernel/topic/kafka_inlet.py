@@ -6,13 +6,14 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from erbium_kernel.errors import Unavailable
+from erbium_kernel.observing import metrics
 from erbium_kernel.topic.calm import calm_aiokafka
+from erbium_kernel.topic.share import Share
 from erbium_kernel.topic_port import OffsetGone, Received
 
 REQUEST_TIMEOUT_MS: Final = 10_000
@@ -40,20 +41,6 @@ class StuckConsumer(Exception):
     """Kafka answers, and yet two consumers in a row got nothing: this process ends, the orchestrator starts another one."""
 
 
-class _Flags(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """What happened to the assignment. Why only flags: errors here are swallowed, and a lock here deadlocks with the poll."""
-
-    def __init__(self) -> None:
-        self.changed = False
-        self.sharing_out = True
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        self.changed = self.sharing_out = True
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        self.changed, self.sharing_out = True, False
-
-
 class KafkaInlet:
     """One consumer of a group, built anew when it is broken. Use from one task.
 
@@ -76,14 +63,13 @@ class KafkaInlet:
         self._membership = {"group_id": group, "group_instance_id": instance, "max_partition_fetch_bytes": partition_fetch_bytes}
         self._topics = sorted(topics)
         self._consumer: AIOKafkaConsumer | None = None
-        self._flags = _Flags()
+        self._share = Share(time.monotonic)
         self._placed: set[TopicPartition] = set()
         self._alive_at = 0.0  # loop time of the newest sign that the broker serves us
         self._asked_at = 0.0
         self._stuck_since: float | None = None  # since then the broker has answered questions, but no fetch
         self._hinted_at = 0.0
         self.rebuilt = 0  # consumers given up since the broker last served one
-        self.hints_failed = 0
 
     async def cluster_id(self) -> str:
         """The id of the cluster at this address. Raises: Unavailable."""
@@ -101,7 +87,7 @@ class KafkaInlet:
         """Partitions that are ours and were given no position since they became ours. Raises: Unavailable."""
         consumer = await self._ready()
         self._forget_after_sharing_out()
-        if self._flags.sharing_out:
+        if self._share.sharing_out:
             return frozenset()
         return frozenset((tp.topic, tp.partition) for tp in consumer.assignment() - self._placed)
 
@@ -109,11 +95,12 @@ class KafkaInlet:
         """Read on from `offset`; a partition that has gone to another member meanwhile is left alone."""
         place = TopicPartition(topic, partition)
         consumer = await self._ready()
-        if self._flags.sharing_out:
+        if self._share.sharing_out:
             return
         try:
             consumer.seek(place, offset)
             self._placed.add(place)
+            self._share.has_read = True
         except IllegalStateError:
             self._placed.discard(place)
 
@@ -156,7 +143,7 @@ class KafkaInlet:
             async with asyncio.timeout(HINT_WAIT_SECONDS):
                 await self._consumer.commit(ours)
         except (KafkaError, TimeoutError):  # a commit during a rebalance fails by design
-            self.hints_failed += 1
+            metrics.offset_commit_failed()
 
     async def close(self) -> None:
         """Leaves the group; returns within seconds even if the broker is away."""
@@ -166,11 +153,20 @@ class KafkaInlet:
         """Since the broker last served this consumer; for health and metrics."""
         return _now() - self._alive_at
 
+    def trouble(self) -> str | None:
+        """For readiness: why nothing is read here although it should; None if all is well, as of a standby beside other members."""
+        if self._consumer is None:  # once it has read, losing the connection is told by the steps that fail
+            return None if self._share.has_read else "it has no connection to Kafka yet"
+        if trouble := self._share.trouble():
+            return trouble
+        silent = self.silent_seconds()
+        return f"Kafka has served it nothing for {silent:.0f} s" if silent > 2 * SILENT_SECONDS else None
+
     async def _ready(self) -> AIOKafkaConsumer:
         if self._consumer is not None:
             return self._consumer
-        self._flags, self._alive_at, self._stuck_since = _Flags(), _now(), None
-        consumer = _consumer(self._connection, self._membership)
+        self._share, self._alive_at, self._stuck_since = Share(time.monotonic, has_read=self._share.has_read), _now(), None
+        consumer = _consumer(self._connection, self._membership, self._share)
         try:
             async with asyncio.timeout(START_SECONDS):
                 await consumer.start()
@@ -182,7 +178,7 @@ class KafkaInlet:
             if self._consumer is None:
                 await _closed(consumer.stop())
         # Only now: start() of a consumer that has topics waits for its assignment without an end.
-        consumer.subscribe(topics=self._topics, listener=self._flags)
+        consumer.subscribe(topics=self._topics, listener=self._share)
         return consumer
 
     async def _drop(self) -> None:
@@ -200,7 +196,7 @@ class KafkaInlet:
         except TimeoutError:  # the group is sharing out: getmany() then waits without an end
             return []
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
-            if self._flags.changed or self._flags.sharing_out:
+            if self._share.changed or self._share.sharing_out:
                 return []  # about the new assignment's own guess, not about a position of ours
             self._placed.clear()
             raise _gone(error.args[0]) from error
@@ -211,7 +207,7 @@ class KafkaInlet:
 
     def _forget_after_sharing_out(self) -> bool:
         """Partitions that were shared out again have no position, even those that came back to us."""
-        changed, self._flags.changed = self._flags.changed, False
+        changed, self._share.changed = self._share.changed, False
         if changed:
             self._placed.clear()
         return changed
@@ -245,7 +241,7 @@ class KafkaInlet:
 
         Why not by lag: on a compacted topic the end may be past everything that is left to read.
         """
-        if self._flags.sharing_out:
+        if self._share.sharing_out:
             return True
         since = (time.time() - SILENT_SECONDS) * 1000
         return any((consumer.last_poll_timestamp(tp) or 0) < since for tp in self._placed & consumer.assignment())
@@ -255,12 +251,11 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _consumer(connection: Mapping[str, Any], membership: Mapping[str, Any]) -> AIOKafkaConsumer:
+def _consumer(connection: Mapping[str, Any], membership: Mapping[str, Any], share: Share) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         auto_offset_reset="none",
         enable_auto_commit=False,
-        # A class of its own for each consumer: the assignor keeps its memory in class attributes.
-        partition_assignment_strategy=(type("StickyOfOneConsumer", (StickyPartitionAssignor,), {}),),
+        partition_assignment_strategy=(share.assignor(),),
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=HEARTBEAT_INTERVAL_MS,
         metadata_max_age_ms=METADATA_AGE_MS_MAX,

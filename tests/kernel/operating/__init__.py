@@ -1,0 +1,1 @@
+"""What operators do: foresee, rebuild beside, reconcile, look back."""
