@@ -269,9 +269,8 @@ def minutes_pass(world: "World", chance: random.Random) -> None:
 FAULTS: Final[dict[str, Fault]] = {
     fault.__name__: fault
     for fault in (
-        crash, power_failure, cut_lease, database_away, broker_away, hold_back, doubt_unheard, slow, second_process, rebalance, duplicate, late_key,
-        compact, restore, forget_positions, tell_again, garbage, future, bug, operator, clock_step,
-        minutes_pass,
+        crash, power_failure, cut_lease, database_away, broker_away, hold_back, doubt_unheard, slow, second_process, rebalance, duplicate,
+        late_key, compact, restore, forget_positions, tell_again, garbage, future, bug, operator, clock_step, minutes_pass,
     )
 }  # fmt: skip
 
