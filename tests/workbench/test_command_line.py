@@ -1,6 +1,7 @@
 """What the command line says, and with which exit code."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -68,7 +69,8 @@ def test_status_of_nothing_is_exit_code_3(call: Call, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
 def test_make_status_of_nothing_is_one_sentence(tmp_path: Path) -> None:
     """Who calls make is told what to call make with, and make itself has nothing to complain about."""
-    command = ["make", "--no-print-directory", "-o", "env", f"PY={sys.executable}", "status"]  # env: this is an environment
+    python = os.path.relpath(sys.executable, folder.checkout())  # as the Makefile has it: the checkout may be in a folder with a space
+    command = ["make", "--no-print-directory", "-o", "env", f"PY={python}", "status"]  # env: this is an environment
     done = subprocess.run(
         command, cwd=folder.checkout(), capture_output=True, text=True, env=environment(tmp_path), check=False, timeout=SECONDS_MAX
     )

@@ -31,6 +31,11 @@ def state() -> Iterator[Path]:
     shutil.rmtree(top)
 
 
+def hears_ctrl_c() -> None:
+    """As at a terminal: a shell that runs the tests in the background has its children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Called:
     """The command line, running; its lines as they come."""
 
@@ -38,7 +43,7 @@ class Called:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "erbium", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=environment(state), start_new_session=True,
+            env=environment(state), start_new_session=True, preexec_fn=hears_ctrl_c,
         )  # fmt: skip
 
     def until(self, words: str) -> None:
