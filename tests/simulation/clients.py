@@ -1,7 +1,7 @@
 """Who asks the services: a client knows its Idempotency-Key, loses answers, grows impatient and asks again until it is told."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from erbium_kernel.errors import Rejected, Stale, Unavailable, VersionConflict
@@ -21,7 +21,7 @@ PATIENCE_TURNS_MAX: Final = 3_000
 ASKED_AGAIN: Final = 0.15  # how often a client repeats a request that it has the answer of
 ATTEMPTS_MAX: Final = 200
 
-Handle = Callable[[Call], Awaitable[Any]]
+Handle = Callable[[Call], Coroutine[Any, Any, Any]]
 Answer = tuple[Any, ...]
 AT_THE_DOOR: Final[Answer] = ("refused before anything was decided",)  # nobody promises that it is answered so again
 
@@ -40,7 +40,7 @@ class Ask:
 class Replies:
     """What a client has been answered under one key."""
 
-    last: Answer | None = None
+    now: list[Answer] = field(default_factory=list)  # to the attempts that were made since he last looked
     first: Answer | None = None
 
 
@@ -48,13 +48,13 @@ async def client(world: "World", number: int, ask: Ask) -> None:
     """Asks until it is answered for good, and now and then once more. Raises: Broken if two answers differ."""
     replies, chance, again = Replies(), world.chance, world.chance.random() < ASKED_AGAIN
     for _ in range(ATTEMPTS_MAX):
-        replies.last = None
+        replies.now.clear()
         process = world.some_process(ask.site)
         patience_us = int(chance.uniform(PATIENCE_TURNS_MIN, PATIENCE_TURNS_MAX)) * world.turns.turn_us
         if process is not None:
             process.run(f"{ask.name}#{number}", _serve(world, number, ask, process, replies))
         await wait(f"reply/{number}", world.time.us + patience_us)
-        if replies.last is not None:
+        if replies.now:
             if not again:
                 return
             again = False
@@ -73,7 +73,7 @@ async def _serve(world: "World", number: int, ask: Ask, process: Process, replie
         world.answered(ask, answer)
     elif replies.first != answer:
         raise Broken(f"R2: {ask.site}: {ask.name} was answered {replies.first} and then {answer}")
-    replies.last = answer
+    replies.now.append(answer)
     world.turns.signal(f"reply/{number}")
 
 

@@ -41,6 +41,7 @@ NOISE: Final[dict[str, Otherwise]] = {
 }
 SOON: Final = (0, 1, 1, 2, 3)  # days
 EARLY: Final = timedelta(minutes=20)  # patients come a little before their visit
+DOUBTED: Final = 0.12  # how often somebody learns something while the laser works
 ENDS: Final = 0.4  # how often the next thing in a running treatment is its end
 AGAIN: Final = 0.3  # how often what was refused begins with another look
 CLOCK_MOVED: Final = 0.6  # how often the next sensible thing is to let time pass until the next visit
@@ -64,6 +65,9 @@ def next_step(world: "World", chance: random.Random, who: int) -> Ask | datetime
 
 def _treating(world: "World", chance: random.Random, who: int) -> Ask | None:
     """A laser needs no request of its own: it sends by itself."""
+    if chance.random() < DOUBTED:
+        _, treatment = telemetry_desk.treatments_of(world, who, Opened, Running)[0]
+        return screening_desk.doubt(world, chance, who, treatment.binding.ids.clearance_id)
     running = telemetry_desk.treatments_of(world, who, Running)
     if running and chance.random() < ENDS:
         return telemetry_desk.end(world, chance, who)
@@ -72,7 +76,7 @@ def _treating(world: "World", chance: random.Random, who: int) -> Ask | None:
 
 
 def _cared_for(world: "World", chance: random.Random, who: int, cares: Any) -> Ask | datetime | None:
-    due = [
+    due: list[datetime] = [
         at for _, care in cares for day, at in zip(care.check_in_days, care.check_ins_due_at, strict=True) if day not in care.opened_days
     ]
     if due and chance.random() < CLOCK_MOVED:

@@ -69,8 +69,9 @@ class Laser:
         boot = self.boots[-1]
         for _ in range(chance.randint(1, FRAMES_PER_BATCH_MAX)):
             seq = max(boot.emitted, default=boot.first_seq - 1) + 1
+            zone: Any = self.binding.plan[0].zone
             boot.emitted[seq] = Frame(
-                seq=seq, device_ms=1_000 + 100 * seq, zone=self.binding.plan[0].zone, pass_no=1, energy_set_mj=ENERGY_MJ,
+                seq=seq, device_ms=1_000 + 100 * seq, zone=zone, pass_no=1, energy_set_mj=ENERGY_MJ,
                 energy_mj=ENERGY_MJ, mtz_count=MTZ_PER_FRAME, grid_row=seq // 20, grid_col=seq % 20, emission=True, temp_tip_c=31.5,
                 fault_bits=0,
             )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Final
 
@@ -22,6 +23,20 @@ def ready() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
+
+
+@contextmanager
+def collected_by_hand() -> Iterator[None]:
+    """The same for a while, in a process that does other things too."""
+    was_on = gc.isenabled()
+    ready()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+        gc.collect()
 
 
 def runs(seeds: Sequence[int], jobs: int) -> Iterator[Run]:

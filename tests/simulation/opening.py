@@ -44,7 +44,7 @@ def _works() -> tuple[tuple[str, Append], ...]:
     world = World(random.Random("opening"), NOTHING)
     found: list[tuple[str, Append]] = []
     for name, site in world.sites.items():
-        site.store.appended = lambda work, name=name: found.append((name, work))  # type: ignore[misc]
+        site.store.appended = lambda work, name=name: found.append((name, work))
     for number, ask in enumerate(_asks()):
         site = world.sites[ask.site]
         assert isinstance(site.store, WatchedStore)

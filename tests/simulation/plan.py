@@ -47,9 +47,9 @@ def plan_of(seed: int) -> tuple[Item, ...]:
     if chance.random() < FORGETFUL:
         faults, noises, shares = [*faults, "late_key", "late_key", "hold_back"], [*noises, "goodbye", "goodbye"], (0.35, 0.25)
     if chance.random() < DEAF:
-        faults, shares = [*faults, *("doubt_unheard" for _ in FAULTS)], (0.3, 0.05)
+        faults, shares, patients = [*faults, *("doubt_unheard" for _ in FAULTS)], (0.4, 0.02), 1
     items = []
-    for number in range(chance.randint(ITEMS_MIN, ITEMS_MAX)):
+    for number in range(chance.randint(ITEMS_MAX if patients == 1 else ITEMS_MIN, ITEMS_MAX + 5)):
         pause = 0 if chance.random() < TOGETHER else int(chance.expovariate(1 / gap))
         items.append(Item(number, pause, _kind(chance, faults, noises, shares), chance.randrange(patients), chance.getrandbits(32)))
     return tuple(items)

@@ -9,10 +9,13 @@ from uuid import uuid5
 
 import erbium_kernel.intake
 import erbium_kernel.log.memory
+import erbium_kernel.log.memory_intake
+import erbium_kernel.message
 from aftercare.http.care import CARE
 from device_telemetry import freshness
 from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.frames.memory_store import MemoryFrameStore
+from device_telemetry.treatment import decide as treatment
 from erbium_kernel.errors import Rejected, Unavailable
 from erbium_kernel.event import Cursor
 from erbium_kernel.execute import execute
@@ -26,7 +29,9 @@ from erbium_kernel.reacting import Reacting, cause_of
 from erbium_kernel.relay import Relay
 from scheduling.deciders import ITINERARY
 from scheduling.itinerary import standing
-from screening.patient import clear
+from screening.patient import clear, heard_facts
+from screening.patient import decide as screening_decide
+from tests.simulation.recording import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +83,7 @@ class MovesFirst(Reacting):
         return move.to
 
 
-_heard = erbium_kernel.intake.heard
+_heard: Callable[[Any], Any] = erbium_kernel.message.heard
 
 
 def _heard_by_offset(received: Any) -> Any:
@@ -104,7 +109,7 @@ def _next_batch_of_anybody(self: Any) -> list[Row]:
     return list(islice((row for row, wanted in self._rows if wanted), limit))
 
 
-_write_key = erbium_kernel.log.memory.write_key
+_write_key: Callable[..., None] = erbium_kernel.log.memory_intake.write_key
 
 
 def _write_key_anyway(change: Any, tables: Any, key: Any, place: Cursor, at: Any) -> None:
@@ -170,6 +175,17 @@ def _a_day_early(*arguments: Any) -> Any:
     return replace(deferred, until=deferred.until and deferred.until.replace(day=1))
 
 
+def _note_no_adverse_event(command: Any, state: Any) -> Any:
+    return [] if type(command).__name__ == "NoteAdverseEvent" else _note(command, state)
+
+
+def _put_first(self: Any, change: Any, rows: Any) -> None:
+    """A read table that depends on how its rows came: in batches, or one by one."""
+    _put_rows(self, change, list(reversed(rows)))
+
+
+_note: Callable[[Any, Any], Any] = heard_facts.note
+_put_rows = Recording._put
 _deferred = clear._deferred
 _keep = MemoryFrameStore.keep
 
@@ -193,5 +209,8 @@ MORE: Final = (
     Planted(name="deferral on another day", places=((clear, "_deferred", _a_day_early),)),
     Planted(name="earliest day that is none", places=((standing, "earliest_legal", lambda _, act, *__: act.on),)),
     Planted(name="old copy of screening believed", places=((freshness, "age_seconds", lambda *_: 0.0),)),
+    Planted(name="suspension that holds nobody", places=((treatment, "_hold", lambda *_: []),)),
+    Planted(name="adverse event not noted", places=((screening_decide, "note", _note_no_adverse_event),)),
+    Planted(name="read table in the order of arrival", places=((Recording, "_put", _put_first),)),
     Planted(name="frames counted twice", places=((MemoryFrameStore, "keep", _keep_twice),)),
 )

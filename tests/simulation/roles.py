@@ -26,7 +26,6 @@ NET: Final = timedelta(seconds=30)
 NET_US: Final = 30 * SECOND  # an idle role looks by itself this often,
 BEAT_US: Final = 5 * SECOND  # one that has something to say now and then this often,
 SOON_US: Final = SECOND // 4  # and one that knows of something this often
-BY_CLOCK: Final = frozenset({"relay", "frames"})
 MICROSECOND: Final = timedelta(microseconds=1)
 STANDBY_US: Final = SECOND
 BACK_OFF_US_MIN: Final = SECOND // 20
@@ -98,7 +97,8 @@ def _net_us(process: Process, name: str) -> int:
         now, timers = site.clock.now(), site.store.tables.timers
         due = min((timer.due_at for timer in timers.values()), default=now + NET)
         return max(SOON_US, min(NET_US, int((due - now) / MICROSECOND) + 1))
-    return BEAT_US if name in BY_CLOCK else NET_US
+    beats = name == "relay" and (site.service.heartbeat or site.service.owns_keys)
+    return BEAT_US if beats or name == "frames" else NET_US
 
 
 async def _back_off(process: Process, troubles: int) -> None:

@@ -33,13 +33,11 @@ SKEW_US_MAX: Final = 2 * SECOND
 SHOWN: Final = 0.4  # of the projections are there in a run: they all work alike, and cost what they cost
 RUN_ON: Final = 0.7  # how often a mere look at the database lets nobody else go first
 KEYS_CHANGED: Final = frozenset({"ensure key: committed", "erase key: committed"})
-READS: Final = frozenset(
-    f"{what}: begin"
-    for what in (
-        "checkpoint", "read", "hides", "parked keys", "skipped", "parked rows", "lease", "place of", "checkpoints", "end", "due timers",
-        "positions", "cluster id", "heartbeats", "keys", "changed keys", "parked in", "parked", "parked detail",
-    )
+LOOKED_AT: Final = (
+    "checkpoint", "read", "hides", "parked keys", "skips", "parked rows", "lease", "place of", "checkpoints", "end", "due timers", "move",
+    "positions", "cluster id", "heartbeats", "keys", "changed keys", "parked in", "parked", "parked detail", "take in",
 )  # fmt: skip
+READS: Final = frozenset(f"{what}: begin" for what in LOOKED_AT)
 
 
 class InjectedBug(RuntimeError):

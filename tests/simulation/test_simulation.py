@@ -33,9 +33,9 @@ def test_the_same_seed_is_the_same_run() -> None:
     assert len({found.trace for found in first}) == len(AGAIN)
 
 
-@pytest.mark.parametrize("hash_seed", ["0", "4711"])
-def test_the_same_seed_in_another_process(hash_seed: str) -> None:
+def test_the_same_seed_in_another_process() -> None:
     """Neither the process nor its hash seed makes a difference."""
+    hash_seed = "4711" if os.environ.get("PYTHONHASHSEED") != "4711" else "4712"
     done = subprocess.run(
         [sys.executable, "-c", TRACES],
         cwd=ROOT,
@@ -57,7 +57,7 @@ def test_a_part_of_a_plan_is_a_run_too() -> None:
 def test_the_command_line() -> None:
     """`python -m tests.simulation` tells how many seeds held and how fast, in a sentence or as JSON."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.simulation", "--seeds", "4", "--first", "7", "--jobs", "2", "--json"],
+        [sys.executable, "-m", "tests.simulation", "--seeds", "4", "--first", "7", "--jobs", "1", "--json"],
         cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -93,7 +93,7 @@ def test_news_or_time_wakes_once() -> None:
 def test_waiting_for_ever_is_a_failure() -> None:
     """If nobody will ever go on by himself, that is said."""
     scheduler, _ = turns()
-    scheduler.start("waits", wait("never", None))  # type: ignore[arg-type]
+    scheduler.start("waits", wait("never", None))
     play(scheduler)
     with pytest.raises(Broken, match="for ever"):
         scheduler.pass_time()

@@ -19,7 +19,7 @@ from tests.simulation.checking import Checkers
 from tests.simulation.clients import Ask, client
 from tests.simulation.clocks import SECOND, Time
 from tests.simulation.desks import telemetry_desk
-from tests.simulation.faults import parked_may_be_skipped
+from tests.simulation.faults.people import parked_may_be_skipped
 from tests.simulation.frames_roles import LOOKING_AGAIN, had_effect, looking_again
 from tests.simulation.lasers import Laser
 from tests.simulation.opening import known_patients, open_clinics
@@ -27,10 +27,11 @@ from tests.simulation.people import CHAIN, CLINICS
 from tests.simulation.planted import Planted
 from tests.simulation.roles import start_roles
 from tests.simulation.sites import RUN_ON, SERVICES, Process, Site
-from tests.simulation.turns import Broken, Turns, turn, wait
+from tests.simulation.turns import Broken, Task, Turns, turn, wait
 
 TURNS_MAX: Final = 60_000  # of one run; more means that something goes round in circles
-PARTITIONS: Final = 3
+PARTITIONS: Final = 2
+CROWDED: Final = 0.3  # how often everybody wants the same day at the same clinic
 LOOKS: Final = frozenset({"before-poll", "polled", "metadata"})
 
 
@@ -43,7 +44,8 @@ class World:
         self.time = Time()
         self.turns = Turns(random.Random(chance.getrandbits(64)), self.time, chance.choice((50, 200, 1_000)))
         self.calm = False
-        self.looked_us: dict[UUID, int] = {}  # treatment -> when it was last asked how old the copy of screening is
+        self.crowded = chance.random() < CROWDED
+        self.looked_us: dict[Task | None, int] = {}  # attempt to open -> when it asked how old the copy of screening is
         self._dying: list[Process] = []
         self.held_back: set[tuple[str, str]] = set()
         self.broker = MemoryBroker(

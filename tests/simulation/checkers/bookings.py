@@ -35,6 +35,8 @@ class Claims:
                 self._take(chain_id, record.slot, record.visit_id)
             case e.VisitCancelled():
                 self._give_back(chain_id, record.slot, record.visit_id)
+            case _:
+                raise AssertionError(f"{type(record).__name__} claims nothing")
 
     def _take(self, chain_id: UUID, slot: Slot, holder: UUID) -> None:
         for taken in slot.occupied:

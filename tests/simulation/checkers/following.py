@@ -111,7 +111,7 @@ class Following:
         if self._is_parked(place, row) or self._is_skipped(subscriber, row):
             return
         self._had_effect(place, row, work)
-        if self._site.store.tables.parked_rows.get(place):
+        if any(parked.cursor < row.cursor for parked in self._site.store.tables.parked_rows.get(place, ())):
             raise Broken(f"R4: {self._site.name}: {subscriber} let {row.envelope.type} pass, and an earlier one of its key is parked")
 
     def _left_parking(self, work: Append | None, now: dict[ParkedPlace, tuple[Row, ...]]) -> None:

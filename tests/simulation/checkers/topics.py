@@ -42,6 +42,10 @@ class Topics:
                     self._look(service, topic, n, offset, part.records[offset])
             self._read[topic, n] = part.end
 
+    def forget(self, topic: str) -> None:
+        """It was made again: its offsets begin at 0."""
+        self._read = {place: offset for place, offset in self._read.items() if place[0] != topic}
+
     def _count_tombstones(self) -> None:
         for n, part in enumerate(self._world.broker.partitions(KEYS_TOPIC)):
             for offset in range(self._read.get((KEYS_TOPIC, n), 0), part.end):

@@ -48,7 +48,7 @@ class Clearances:
         if binding.screening.attested_by is not None:
             return
         # Of the moment of the question: a process that is frozen between the question and the commit acts on what it knew then.
-        latest_us = world.looked_us[binding.ids.treatment_id] - STALE_US - SLACK_US
+        latest_us = world.looked_us[world.turns.current] - STALE_US - SLACK_US
         heard = {row.envelope.event_id: row.cursor for row in happened.seen.heard}
         followed = happened.seen.site.store.tables.checkpoints
         for us, event_id in self._said.get(clearance_id, []):

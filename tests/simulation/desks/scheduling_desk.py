@@ -29,6 +29,7 @@ SITE: Final = "scheduling"
 FACE_LASER: Final = Wanted(kind="laser", modality="nafl_1550", zones=("face",))
 WISHES: Final = (FACE_LASER, FACE_LASER, Wanted(kind="biorevitalisation", zones=("face",)), Wanted(kind="consultation"))
 DAYS_AHEAD: Final = (0, 1, 1, 2, 3, 5, 9, 15, 16, 29)
+SAME_DAY: Final = 0.7  # in a crowded run
 HOURS: Final = (9, 10, 11, 14)
 
 
@@ -67,11 +68,11 @@ def license_practitioner(practitioner_id: UUID, clinic: Clinic) -> Ask:
 
 
 def _slot(world: "World", chance: random.Random, wanted: Wanted, days: tuple[int, ...] = DAYS_AHEAD, first: date | None = None) -> SlotBody:
-    clinic, now = chance.choice(CLINICS), world.watch.seen[SITE].site.clock.now()
+    clinic, now = chance.choice(CLINICS[:1] if world.crowded else CLINICS), world.watch.seen[SITE].site.clock.now()
     today, zone = local_date(now, clinic.time_zone), ZoneInfo(clinic.time_zone)
     hours = [time(hour, minute) for hour in HOURS for minute in (0, 30)]
     later = [hour for hour in hours if datetime.combine(today, hour, zone) > now]
-    ahead = chance.choice(days)
+    ahead = 1 if world.crowded and chance.random() < SAME_DAY else chance.choice(days)
     on = max(today + timedelta(days=ahead or (not later)), first or today)
     starts_at = datetime.combine(on, chance.choice(later if on == today else hours), zone).astimezone(UTC)
     return SlotBody(

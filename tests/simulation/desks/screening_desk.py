@@ -24,6 +24,7 @@ CLEAR_ANSWERS: Final = {
     "keloid_tendency": "no", "peeling": "no", "botulinum_toxin": "no", "filler": "no", "biorevitalisation": "no", "waxing": "no",
 }  # fmt: skip
 PROCEDURES: Final = ("botulinum_toxin", "filler_ha", "biorevitalisation", "peel_superficial", "waxing")
+REVOKED: Final = 0.6  # of the doubts
 IF_MATCH: Final = 0.3  # how often a client says which version it has seen
 SITE: Final = "screening"
 
@@ -78,7 +79,7 @@ def answer(world: "World", chance: random.Random, who: int) -> Ask:
 
 def report_procedure(world: "World", chance: random.Random, who: int) -> Ask:
     """Something was done elsewhere, some days ago."""
-    kind, days, zones = chance.choice(PROCEDURES), chance.randrange(0, 25), chance.choice((("face",), ("hands",), ()))
+    kind, days, zones = chance.choice(PROCEDURES), chance.randrange(0, 25), chance.choice((("face",), ("face",), ("hands",), ()))
 
     def make(act: c.Act, call: Call) -> c.ReportProcedure:
         when = When(on=act.today - timedelta(days=days))
@@ -132,8 +133,20 @@ def revoke(world: "World", chance: random.Random, who: int) -> Ask | None:
     """A doctor ends it."""
     if not (known := _open_clearances(world, who)):
         return None
-    clearance_id, note = chance.choice(known), Personal(PATIENTS[who], "changed her mind") if chance.random() < 0.3 else None
+    return revoke_this(world, chance, who, chance.choice(known))
+
+
+def revoke_this(world: "World", chance: random.Random, who: int, clearance_id: UUID) -> Ask:
+    """A doctor ends this one."""
+    note = Personal(PATIENTS[who], "changed her mind") if chance.random() < 0.3 else None
     return _ask(world, chance, who, "revoke", lambda act, _: c.RevokeClearance(act=act, clearance_id=clearance_id, note=note))
+
+
+def doubt(world: "World", chance: random.Random, who: int, clearance_id: UUID) -> Ask:
+    """Something against a clearance comes to light: a doctor ends it, or the patient tells of a procedure."""
+    if chance.random() < REVOKED:
+        return revoke_this(world, chance, who, clearance_id)
+    return report_procedure(world, chance, who)
 
 
 def lift_lock(world: "World", chance: random.Random, who: int) -> Ask:

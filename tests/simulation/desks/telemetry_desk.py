@@ -1,6 +1,7 @@
 """What is asked of telemetry by those who treat."""
 
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from device_telemetry.rulebook import RULES
 from device_telemetry.treatment.commands import AbortTreatment, Delivered, EndTreatment, ResumeTreatment
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.state import Opened, Running
+from erbium_kernel.clinical_dates import local_date
 from erbium_kernel.http.call import Call
 from tests.simulation.clients import Ask
 from tests.simulation.lasers import Laser, start_sending
@@ -65,19 +67,28 @@ def release(laser: UUID) -> Ask:
     return _of_device(clinic, "release", lambda call: ReleaseDevice(by=str(DOCTOR), at=call.now()))
 
 
-def open_anyway(world: "World", chance: random.Random, who: int) -> Ask | None:
-    """Somebody at the laser tries, whatever scheduling says by now: the patient has checked in."""
-    clearances = world.watch.seen[SITE].of("clearance")
-    known = [
+def ready(world: "World", who: int) -> list[tuple[UUID, Any]]:
+    """Clearances of the patient with a check-in of today, asked about, nobody treated under it: as telemetry knows them."""
+    seen = world.watch.seen[SITE]
+    return [
         (id_, visit.check_in)
-        for id_, clearance in clearances
+        for id_, clearance in seen.of("clearance")
         for visit in clearance.visits.values()
-        if visit.check_in and not visit.treated
+        if visit.check_in
+        and visit.check_in.patient_id == PATIENTS[who]
+        and visit.attestations
+        and not visit.treated
+        and clearance.open_treatment is None
+        and not (clearance.suspended or clearance.ended)
+        and local_date(seen.site.clock.now(), visit.check_in.time_zone) == visit.check_in.on
     ]
-    mine = [(id_, check_in) for id_, check_in in known if check_in.patient_id == PATIENTS[who]]
-    if not mine:
+
+
+def open_anyway(world: "World", chance: random.Random, who: int) -> Ask | None:
+    """Somebody at the laser tries, whatever scheduling says by now."""
+    if not (found := ready(world, who)):
         return None
-    clearance_id, check_in = chance.choice(mine)
+    clearance_id, check_in = chance.choice(found)
     return open_treatment(world, chance, check_in, clearance_id)
 
 
@@ -94,7 +105,7 @@ def open_treatment(world: "World", chance: random.Random, check_in: Any, clearan
         device = await _device(call, clinic.laser)
         clearance, _ = await call.state_of(CLEARANCE, clearance_id)
         age = None
-        world.looked_us[treatment_id] = world.time.us
+        world.looked_us[world.turns.current] = world.time.us
         if clearance.grant is not None:
             age = await screening_age_seconds(call.runtime, CHAIN, clearance.grant.patient_id, pause=world.pause)
         command = OpenTreatment(
@@ -108,8 +119,8 @@ def open_treatment(world: "World", chance: random.Random, check_in: Any, clearan
 
 def treatments_of(world: "World", who: int, *phases: type) -> list[tuple[UUID, Any]]:
     """The patient's treatments that are in one of these phases."""
-    found = world.watch.seen[SITE].of("treatment")
-    return [(id_, state) for id_, state in found if isinstance(state, phases) and state.binding.ids.patient_id == PATIENTS[who]]
+    found: Iterator[tuple[UUID, Any]] = world.watch.seen[SITE].of("treatment")
+    return [(id_, state) for id_, state in found if type(state) in phases and state.binding.ids.patient_id == PATIENTS[who]]
 
 
 def _of_treatment(treatment_id: UUID, name: str, make: Any) -> Ask:
