@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SERVICES = {"screening": "screening", "scheduling": "scheduling", "device-telemetry": "device_telemetry", "aftercare": "aftercare"}
 PROJECTS = ["kernel", "workbench", *(f"services/{name}" for name in SERVICES)]

@@ -11,3 +11,10 @@ from tests.simulation.many import collected_by_hand
 def _collected_by_hand() -> Iterator[None]:
     with collected_by_hand():
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Thousands of schedules are no part of the quick tests."""
+    for item in items:
+        if "simulation" in item.path.parts:
+            item.add_marker(pytest.mark.slow)

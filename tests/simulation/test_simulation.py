@@ -19,7 +19,6 @@ AGAIN = (3, 17, 42)
 TRACES = "from tests.simulation.run import run; print([run(seed).trace for seed in (3, 17, 42)])"
 
 
-@pytest.mark.slow
 def test_three_hundred_seeds() -> None:
     """In 300 runs, each with faults of its own, no promise is broken."""
     for found in runs(range(1, SEEDS + 1), JOBS):
