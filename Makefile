@@ -27,7 +27,7 @@ test: env ## every test, against a real PostgreSQL and a real Kafka
 	@$(PY) -m pytest
 
 test-fast: env ## the tests that need no server and are quick, under a minute
-	@$(PY) -m pytest -m "not servers and not slow"
+	@$(PY) -m pytest -n logical --dist worksteal -m "not servers and not slow"
 
 SEEDS ?= 10000
 FIRST ?= 1

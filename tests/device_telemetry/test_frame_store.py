@@ -84,7 +84,7 @@ async def in_postgres(telemetry_urls: ServiceUrls) -> AsyncIterator[Shelf]:
     await api.dispose()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.servers)])
 def shelf(request: pytest.FixtureRequest) -> Shelf:
     found: Shelf = in_memory() if request.param == "memory" else request.getfixturevalue("in_postgres")
     return found

@@ -143,7 +143,7 @@ async def _take(process: Process, number: int, body: bytes, answers: list[Any]) 
     except (TreatmentUnknown, FramesDoNotFit, TooManyGaps):
         answers.append("refused")
     else:
-        if forbidden and taken.command is None:
+        if forbidden and taken.command is None and _forbidden(site.world, batch.header.treatment_id) == forbidden:
             raise Broken(f"clearance: the laser may go on in {batch.header.treatment_id}, although {forbidden}")
         answers.append(taken.command)
     site.world.turns.signal(f"reply/{number}")

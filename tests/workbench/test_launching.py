@@ -77,6 +77,7 @@ def test_ready_for_callers_alone_is_not_ready(started: Started) -> None:
     assert list(started.looks) == []
 
 
+@pytest.mark.slow
 def test_what_is_not_ready_says_why(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the patience the sentence holds the reason that the readiness report gave, and the log file."""
     monkeypatch.setattr(launching, "READY_SECONDS_MAX", 2.0)

@@ -1,5 +1,6 @@
 """The life of a child process."""
 
+import asyncio
 import json
 import os
 import signal
@@ -147,3 +148,46 @@ def test_root_lends_another_account_and_the_child_still_dies_with_us(tmp_path: P
     )  # fmt: skip
     assert within_deadline(lambda: process.exit_status(pid) == 0)
     assert process.log_tail(program.log).split() == ["65534"] * 3
+
+
+class HeardWhileMade(asyncio.DefaultEventLoopPolicy):
+    """Ctrl-C comes while a loop is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[asyncio.AbstractEventLoop] = []
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        signal.raise_signal(signal.SIGINT)
+        self.made.append(super().new_event_loop())
+        return self.made[-1]
+
+
+def test_ctrl_c_waits_until_the_loop_is_made() -> None:
+    """A loop that was half made would say so with a traceback, after the sentence; the work does not begin."""
+    begun = []
+
+    async def work() -> None:
+        begun.append(1)
+
+    policy, before = HeardWhileMade(), asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(policy)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            process.run(work())
+    finally:
+        asyncio.set_event_loop_policy(before)
+    assert [loop.is_closed() for loop in policy.made] == [True]
+    assert begun == []
+
+
+def test_work_is_run_to_its_end_and_its_error_is_passed_on() -> None:
+    """As `asyncio.run`."""
+
+    async def work(number: int) -> int:
+        await asyncio.sleep(0)
+        return 6 // number
+
+    assert process.run(work(2)) == 3
+    with pytest.raises(ZeroDivisionError):
+        process.run(work(0))

@@ -131,6 +131,8 @@ class Relay:
         looked_at = 0
         for chain_id, ordering_id in [key for key, released in self._parked.items() if released]:
             for row in await lease.parked_rows(chain_id, ordering_id, RELEASED_ROWS_MAX - looked_at):
+                if row.cursor > self._at:
+                    break  # the relay was sent back: what precedes it is told again first
                 looked_at += 1
                 if not await self._work_off_one(lease, row):
                     break

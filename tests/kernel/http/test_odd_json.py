@@ -90,6 +90,7 @@ def test_usual_bodies_are_not_odd(value: Any) -> None:
     assert places(orjson.dumps(value).decode()) == []
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), VALUES, min_size=1), VALUES, st.data())
 def test_every_lost_name_is_noticed(value: dict[str, Any], other: Any, data: st.DataObject) -> None:
     """Whatever stands around it: one name written a second time is found, and only it."""

@@ -185,6 +185,7 @@ def freezing(door: Door) -> tuple[Freezing, httpx.AsyncClient]:
     return store, httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://ward.test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freezes_after_seconds", [0.0, 1.0, 1.9, 2.02])
 async def test_the_database_freezes_during_a_wait(door: Door, freezes_after_seconds: float) -> None:
     """Whenever it freezes, before, during or right after the wait, the caller has a 503 with Retry-After within 2 s of that moment."""
@@ -201,6 +202,7 @@ async def test_the_database_freezes_during_a_wait(door: Door, freezes_after_seco
         assert ended - store.frozen_at < 2.0
 
 
+@pytest.mark.slow
 async def test_the_handler_freezes_after_a_wait(door: Door) -> None:
     """When the database answers the wait and then freezes, the handler's own time counts from there, and no more than that."""
     store = Freezing(door.clock)
@@ -218,6 +220,7 @@ async def test_the_handler_freezes_after_a_wait(door: Door) -> None:
     assert ended - store.frozen_at < 2.0
 
 
+@pytest.mark.slow
 async def test_a_long_wait_is_no_outage(door: Door) -> None:
     """While the database answers, an event that does not come costs its 2 s, and the answer says pending; then the handler answers."""
     _, client = freezing(door)

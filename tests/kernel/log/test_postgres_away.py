@@ -38,6 +38,7 @@ async def test_a_database_that_is_not_there_is_unavailable(chain_id: UUID, topic
                 pytest.fail("a lease was given by nobody")
 
 
+@pytest.mark.slow
 async def test_a_database_that_says_nothing_is_unavailable_within_two_seconds(chain_id: UUID) -> None:
     """Whatever a client's request asks of a database that takes connections and never answers, it is told so in time for its 503."""
 

@@ -1,6 +1,5 @@
 """Starting the programs of the stack: migrations, topics, and processes that answer over HTTP."""
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -67,9 +66,7 @@ def migrate(state: Path, databases: Mapping[str, provision.ServiceUrls]) -> None
 
 def behind(databases: Mapping[str, provision.ServiceUrls]) -> list[str]:
     """Services whose database is not at their newest migration. Raises: OSError, asyncpg errors."""
-    with asyncio.Runner() as runner:
-        runner.get_loop()  # made before the work is, so that Ctrl-C meanwhile leaves no work behind that never began
-        return runner.run(_behind(databases))
+    return process.run(_behind(databases))
 
 
 async def _behind(databases: Mapping[str, provision.ServiceUrls]) -> list[str]:
@@ -105,7 +102,7 @@ def ensure_topics(bootstrap: str) -> None:
     """Create or verify the declared topics. Raises: TopicsDiffer."""
     from erbium_kernel.topic import declared
 
-    asyncio.run(declared.ensure(bootstrap, topics_file()))
+    process.run(declared.ensure(bootstrap, topics_file()))
 
 
 def program_of(state: Path, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> process.Program:

@@ -1,6 +1,5 @@
 """What operators do on this machine: the services' own commands with the stack's addresses, and two logs held against each other."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import typer
 
 from erbium import provision
 from erbium import stack as local_stack
-from erbium.servers import LocalServerError, folder
+from erbium.servers import LocalServerError, folder, process
 from erbium.servers.folder import state_folder
 from erbium.telling import as_called
 
@@ -60,7 +59,7 @@ def reconcile(
     ]
     if not pairs:
         raise LocalServerError("No such pair: nobody of these hears the other.")
-    found = asyncio.run(_reconciled(_running(), pairs, timedelta(hours=hours), timedelta(seconds=grace_seconds), named))
+    found = process.run(_reconciled(_running(), pairs, timedelta(hours=hours), timedelta(seconds=grace_seconds), named))
     for pair in found:
         for line in [json.dumps(_shown(pair))] if as_json else _told(pair):
             sys.stdout.write(f"{line}\n")

@@ -1,6 +1,5 @@
 """The whole of Erbium on one machine: two servers, four services, an issuer of tokens for development."""
 
-import asyncio
 import dataclasses
 import json
 import signal
@@ -169,7 +168,7 @@ def attach(state: Path) -> Stack | None:
 def _start(state: Path, *, die_with_parent: bool, progress: Progress) -> Stack:
     found = servers.start(state, die_with_parent=die_with_parent, progress=progress)
     progress("Databases and roles")
-    databases = asyncio.run(provision.provision(found.postgres_url, state))
+    databases = process.run(provision.provision(found.postgres_url, state))
     make_secrets(state)
     progress("Migrations of the four services")
     migrate(state, databases)

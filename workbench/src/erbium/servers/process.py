@@ -1,5 +1,6 @@
 """The life of a child process: started through the trampoline, known by a pid file, stopped without ever hitting a stranger."""
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -10,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -22,6 +24,7 @@ LOG_TAIL_BYTES_MAX = 16_384
 POLL_SECONDS = 0.02
 _LAUNCH = Path(__file__).with_name("launch.py")
 _LINUX = sys.platform == "linux"
+Result = TypeVar("Result")
 _started: dict[int, subprocess.Popen[bytes]] = {}  # kept, so that the ones we do not wait for are not complained about
 
 
@@ -122,6 +125,33 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _heard_afterwards() -> Iterator[None]:
+    """Ctrl-C inside is heard at the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        signal.raise_signal(signal.SIGINT)
+
+
+def run(work: Coroutine[object, object, Result]) -> Result:
+    """What `asyncio.run` does, where Ctrl-C may come at any moment: a loop half made when it came would leave noise behind its sentence."""
+    try:
+        with contextlib.ExitStack() as stack:
+            with _heard_afterwards():
+                runner = stack.enter_context(asyncio.Runner())
+            return runner.run(work)
+    finally:
+        work.close()  # begun or not
 
 
 def recorded(pid_file: Path) -> Identity | None:
