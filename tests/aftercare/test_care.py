@@ -16,7 +16,8 @@ from aftercare.care.state import NotPlanned, UnderCare
 from aftercare.rules import LEVELS
 from aftercare.wiring import SERVICE
 from erbium_kernel.decider import SetTimer
-from erbium_kernel.execute import execute, state_of
+from erbium_kernel.execute import execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.runtime import Runtime
 from tests.aftercare.making import CARE, COMPLETED, EVENT_ID, NEXT_MORNING, PLAN, TREATED, after, answer

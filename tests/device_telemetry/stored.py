@@ -6,6 +6,7 @@ from typing import Any
 from device_telemetry.clearance.commands import CloseTreatment, HearChange, HearSameDayApproval, NoteDelivery
 from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.device.decide import DEVICE
+from device_telemetry.device.state import carried
 from device_telemetry.treatment.commands import (
     AbortTreatment,
     CheckSilence,
@@ -62,3 +63,5 @@ STORED: dict[str, Any] = {}
 for _decider, _commands in _HISTORIES:
     for _event in after(_decider, *_commands)[1]:
         STORED.setdefault(_decider.events.name_of(_event), _event)
+_CARRIED = carried(after(DEVICE, REGISTER, CLAIM, LOCKOUT)[0])
+STORED[DEVICE.events.name_of(_CARRIED)] = _CARRIED

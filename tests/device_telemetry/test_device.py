@@ -1,6 +1,7 @@
 """A laser's record: each command done, refused, repeated; the serial number is one guard."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,16 @@ def test_repeated() -> None:
         _, once = device(*commands)
         _, twice = device(*commands, commands[-1])
         assert twice == once
+
+
+@pytest.mark.parametrize("commands", [[REGISTER], [REGISTER, CLAIM, WARNING], [REGISTER, LOCKOUT], [REGISTER, CLAIM, LOCKOUT, RELEASE]])
+def test_carried_forward(commands: list[Any]) -> None:
+    """The event that says the record whole leads to the same record, whatever was there; it takes no serial number and sets no clock."""
+    state, _ = device(*commands)
+    assert DEVICE.carry is not None
+    event = DEVICE.carry.of(state)
+    assert DEVICE.fold([event]) == DEVICE.fold([*device(REGISTER)[1], event]) == state
+    assert list(DEVICE.guards(event)) == list(DEVICE.timers(event)) == []
 
 
 def test_models_without_a_table_cannot_treat() -> None:

@@ -107,7 +107,7 @@ async def test_a_counter_that_begins_again(ward: WardOfFrames) -> None:
 
 async def test_a_full_stream_still_stops(ward: WardOfFrames, monkeypatch: pytest.MonkeyPatch) -> None:
     """A treatment whose record has no room left cannot be told any more; its laser is stopped all the same."""
-    monkeypatch.setattr("erbium_kernel.execute.STREAM_EVENTS_MAX", ROOM)
+    monkeypatch.setattr("erbium_kernel.folding.STREAM_EVENTS_MAX", ROOM)
     hold = HoldTreatment(command="STOP", cause="energy_over_limit", breach=None, at=NOW)
     with pytest.raises(StreamFull):
         for _ in range(ROOM):

@@ -37,7 +37,8 @@ from device_telemetry.wiring import SERVICE
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor
-from erbium_kernel.execute import Cause, execute, state_of
+from erbium_kernel.execute import Cause, execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.runtime import Runtime
 from tests.device_telemetry.making import (

@@ -16,7 +16,8 @@ from device_telemetry.rulebook import RULES
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.wiring import SERVICE
 from erbium_kernel.event import Actor
-from erbium_kernel.execute import Cause, execute, state_of
+from erbium_kernel.execute import Cause, execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.topic.memory import MemoryBroker
 from tests.device_telemetry.making import CHAIN, CLAIM, LASER, NOW, REGISTER, TAKE_UP, TREATMENT_ID, body

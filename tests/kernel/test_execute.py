@@ -10,7 +10,8 @@ import pytest
 from erbium_kernel.decider import Claim
 from erbium_kernel.errors import KeyReused, NotFound, PersonErased, Rejected, Stale, Unavailable, VersionConflict
 from erbium_kernel.event import Cursor
-from erbium_kernel.execute import AnswerRequest, execute, state_of
+from erbium_kernel.execute import AnswerRequest, execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.log_records import AnswerKey, MoveCheckpoint
 from erbium_kernel.personal import Personal, Redacted, Sealed

@@ -39,7 +39,21 @@ class BedLeft:
     room_id: UUID
 
 
-EVENTS = EventTable({"bed-taken": Stored(record=BedTaken), "bed-left": Stored(record=BedLeft)})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BedCarriedForward:
+    """Who lies in the bed, where the nights before it are no longer looked at."""
+
+    patient_id: UUID
+    taken: BedTaken | None
+
+
+EVENTS = EventTable(
+    {
+        "bed-taken": Stored(record=BedTaken),
+        "bed-left": Stored(record=BedLeft),
+        "bed-carried-forward": Stored(record=BedCarriedForward),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +98,8 @@ def decide(command: TakeBed | LeaveBed, state: BedTaken | None) -> Sequence[Any]
 
 def evolve(_: BedTaken | None, event: Any) -> BedTaken | None:
     """The patient in the bed, if any."""
+    if isinstance(event, BedCarriedForward):
+        return event.taken
     return event if isinstance(event, BedTaken) else None
 
 
@@ -91,6 +107,8 @@ def guards(event: Any) -> Sequence[Guard]:
     """The room belongs to one patient a night."""
     if isinstance(event, BedTaken):
         return [Claim(resource=event.room_id, starts_at=event.starts_at, ends_at=event.starts_at + NIGHT, holder=event.patient_id)]
+    if isinstance(event, BedCarriedForward):
+        return []
     return [Release(resource=event.room_id, holder=event.patient_id)]
 
 
@@ -99,6 +117,8 @@ def timers(event: Any) -> Sequence[TimerChange]:
     key = f"wake-{event.patient_id}"
     if isinstance(event, BedTaken):
         return [SetTimer(key=key, type="wake", due_at=event.starts_at + NIGHT, ref=event.patient_id)]
+    if isinstance(event, BedCarriedForward):
+        return []
     return [CancelTimer(key=key)]
 
 

@@ -8,7 +8,10 @@ from uuid import UUID
 from scheduling.clinic.events import ClinicRegistered, RoomAdded
 from scheduling.hours import Hours
 from scheduling.itinerary import events as e
+from scheduling.itinerary.carried_forward import carried
+from scheduling.itinerary.intervals import Act
 from scheduling.itinerary.slot import Occupied, Slot, Wanted
+from scheduling.itinerary.state import Clearance, Firm, Frozen, Hold, Itinerary, Over, Provisional, Verdict, Visit
 from scheduling.laser.events import LaserInstalled
 from scheduling.practitioner.events import PractitionerLicensed
 
@@ -46,6 +49,38 @@ SLOT = Slot(
 )
 LATER = replace(SLOT, starts_at=at(12), ends_at=at(13, 15))
 BOOKED = e.VisitBooked(visit_id=VISIT, patient_id=PATIENT, wanted=WANTED, slot=SLOT, clearance_id=CLEARANCE, firm_by=None)
+
+VISITS = [
+    Visit(
+        visit_id=VISIT, wanted=WANTED, slot=SLOT, standing=Firm(clearance_id=CLEARANCE), checked_in=True, changes=False,
+        same_day_approved=True,
+    ),
+    Visit(visit_id=ident("f2"), wanted=WANTED, slot=SLOT, standing=Provisional(firm_by=at(9, 30))),
+    Visit(
+        visit_id=ident("f3"), wanted=WANTED, slot=SLOT,
+        standing=Frozen(cause="interval", until=at(8), clearance_id=CLEARANCE, rules=("peel-14",), earliest=date(2026, 5, 1)),
+    ),
+]  # fmt: skip
+FILLER = Act(ref=ident("71"), kind="filler_ha", zones=("cheeks",), on=ON)
+ITINERARY = Itinerary(
+    patient_id=PATIENT,
+    holds={ident("f4"): Hold(hold_id=ident("f4"), wanted=WANTED, slot=SLOT, expires_at=at(8, 10))},
+    visits={visit.visit_id: visit for visit in VISITS[1:]},
+    over={VISIT: Over(visit=VISITS[0], cause="treated")},
+    procedures={FILLER.ref: FILLER},
+    procedures_heard={FILLER.ref: 2},
+    treatments={ident("81"): Act(ref=ident("81"), kind="nafl_1550", zones=("face",), on=ON)},
+    clearances={
+        CLEARANCE: Clearance(
+            clearance_id=CLEARANCE, modality="nafl_1550", zones=("face",), examined_on=ON, granted_on=ON, valid_from=ON,
+            valid_until=date(2026, 5, 15), status="suspended", earliest=date(2026, 5, 1), heard=1,
+        )
+    },
+    early={ident("e2"): e.ClearanceChangeHeard(heard_id=HEARD, clearance_id=ident("e2"), change="revoked", earliest=None)},
+    verdicts=(Verdict(outcome="DEFERRED", modality="nafl_1550", zones=("face",), until=None, heard=3),),
+    heard_ids=frozenset({HEARD, ident("92")}),
+    said=3,
+)  # fmt: skip
 
 EXAMPLES: tuple[Any, ...] = (
     ClinicRegistered(clinic_id=CLINIC, name="Mitte", time_zone="Europe/Berlin", hours=HOURS),
@@ -91,4 +126,5 @@ EXAMPLES: tuple[Any, ...] = (
     e.SameDayApproved(
         visit_id=VISIT, patient_id=PATIENT, clinic_id=CLINIC, on=ON, clearance_id=CLEARANCE, approved_by=str(DOCTOR)
     ),
+    carried(ITINERARY),
 )  # fmt: skip

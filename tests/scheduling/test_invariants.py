@@ -8,6 +8,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from erbium_kernel.codec import never_seal
 from erbium_kernel.decider import CancelTimer, Claim, Release, SetTimer
 from erbium_kernel.errors import Rejected
 from erbium_kernel.subscribing import Due
@@ -15,8 +16,9 @@ from scheduling.deciders import ITINERARY, RULES
 from scheduling.itinerary import commands as c
 from scheduling.itinerary.intervals import Act, conflicts
 from scheduling.itinerary.standing import valid_on
-from scheduling.itinerary.state import Firm, Frozen, Itinerary, Provisional
+from scheduling.itinerary.state import INITIAL, Firm, Frozen, Itinerary, Provisional
 from scheduling.wiring import SERVICE
+from tests import stored_events
 from tests.scheduling.scenes import (
     BIOREVITALISATION,
     CHAIN,
@@ -36,6 +38,7 @@ from tests.scheduling.scenes import (
     verdict,
 )
 
+CODEC = stored_events.codec_of(SERVICE)
 START = local("2026-03-02T09:00")
 NAMES = ("first", "second")
 HOURS = st.integers(1, 24 * 70)
@@ -169,9 +172,19 @@ def test_what_holds_after_every_step(steps: Sequence[Any]) -> None:
         check(world)
 
 
+def told_whole(state: Itinerary) -> Itinerary:
+    """The state after it was carried forward, stored and read again."""
+    assert ITINERARY.carry is not None
+    name, version, data, _ = CODEC.encode(ITINERARY.carry.of(state), never_seal)
+    return ITINERARY.evolve(INITIAL, CODEC.decode_data(name, version, data))
+
+
 def check(world: World) -> None:
-    """The three things."""
+    """The three things; and the state can be carried forward: nothing of it is lost, and nothing comes in another order."""
     state = world.desk.state
+    again = told_whole(state)
+    assert again == state
+    assert [list(one) for one in (again.visits, again.holds, again.over)] == [list(one) for one in (state.visits, state.holds, state.over)]
     slots = {**{hold_id: hold.slot for hold_id, hold in state.holds.items()}, **{one: visit.slot for one, visit in state.visits.items()}}
     kept = {(claim.resource, claim.holder) for claim in world.claims.values() if claim.holder in slots}
     assert kept == {(taken.resource_id, holder) for holder, slot in slots.items() for taken in slot.occupied}

@@ -4,7 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from erbium_kernel.decider import Decider
-from erbium_kernel.execute import execute, state_of
+from erbium_kernel.execute import execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.log.memory import MemoryStore
 from screening.deciders import PATIENT
 from screening.wiring import SERVICE

@@ -84,6 +84,17 @@ def by_stream(_: Any, stream_id: UUID) -> UUID:
     return stream_id
 
 
+@dataclass(frozen=True, slots=True)
+class Carry(Generic[S, E]):
+    """How a long stream is closed and continued: an event of type `record` holds the state whole, and folding begins at the last one.
+
+    Promise of `of`: `evolve(anything, of(state)) == state`. It takes nothing, frees nothing, sets no timer and is told to nobody.
+    """
+
+    record: type[E]
+    of: Callable[[S], E]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decider(Generic[C, S, E]):
     """One aggregate. `decide` is total and pure; a repeated command yields no events; a refusal is a `Rejected`.
@@ -91,6 +102,7 @@ class Decider(Generic[C, S, E]):
     `ordering(event, stream_id)` names what must stay in order across streams: the patient, else the device, else the stream.
     An event with a field `clinic_id` happened at that clinic.
     `guard_refusal(resource or name)` turns a refused guard into the refusal the caller reads.
+    `carry`: for streams that may get long; None where they cannot.
     `staff`: personal values in its events are those of staff, whose keys stay in this service; else of patients, whose keys travel.
     """
 
@@ -104,6 +116,12 @@ class Decider(Generic[C, S, E]):
     ordering: Callable[[E, UUID], UUID] = by_stream
     guard_refusal: Callable[[str], Exception] | None = None
     staff: bool = False
+    carry: Carry[S, E] | None = None
+
+    @property
+    def carried_as(self) -> str | None:
+        """The stored name of the event that carries the state forward; None where streams stay short."""
+        return next((name for name, stored in self.events.items() if self.carry and stored.record is self.carry.record), None)
 
     def fold(self, events: Sequence[E]) -> S:
         """The state after these events."""

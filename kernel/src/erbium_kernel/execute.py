@@ -7,10 +7,11 @@ from uuid import UUID
 
 import structlog
 
-from erbium_kernel.codec import never_seal, opened, personal_values, seal_one
+from erbium_kernel.codec import never_seal, personal_values, seal_one
 from erbium_kernel.decider import Decider
-from erbium_kernel.errors import AlreadyAnswered, GuardRefused, KeyReused, Rejected, Stale, StreamFull, VersionConflict
+from erbium_kernel.errors import AlreadyAnswered, GuardRefused, KeyReused, Rejected, Stale, VersionConflict
 from erbium_kernel.event import Actor, Envelope, message_id
+from erbium_kernel.folding import STREAM_EVENTS_LONG, decided, events_of
 from erbium_kernel.log_records import AfterAppend, Answer, AnswerKey, Append, Loaded, NewEvent
 from erbium_kernel.observing import metrics
 from erbium_kernel.personal import Personal
@@ -61,16 +62,6 @@ class Outcome(Generic[S]):
     replayed: bool
 
 
-STREAM_EVENTS_MAX = 1_000  # beyond it nothing is appended: every command folds the whole stream (docs/decisions/0031)
-STREAM_EVENTS_LONG = 800  # operations hears of a stream once, while there is time to plan what follows it
-
-
-async def state_of(runtime: Runtime, chain_id: UUID, decider: Decider[C, S, E], stream_id: UUID, upto: int | None = None) -> tuple[S, int]:
-    """The folded state of one stream and its version (0 and the initial state if there is none). Raises: Unavailable, Undecodable."""
-    loaded = await runtime.store.load(chain_id, decider.stream(stream_id), None, upto)
-    return decider.fold(await _events(runtime, chain_id, loaded)), len(loaded.rows)
-
-
 async def execute(
     runtime: Runtime,
     chain_id: UUID,
@@ -111,21 +102,23 @@ class _Attempt(Generic[C, S, E]):
     after: tuple[AfterAppend, ...]
 
     async def run(self) -> Outcome[S]:
-        loaded = await self.runtime.store.load(self.chain_id, self.decider.stream(self.stream_id), self.answer.key if self.answer else None)
+        stream, key = self.decider.stream(self.stream_id), self.answer.key if self.answer else None
+        loaded = await self.runtime.store.load(self.chain_id, stream, key, None, self.decider.carried_as)
         if self.answer and loaded.answer:
             return await self._repeated(self.answer, loaded.answer)
-        version = len(loaded.rows)
+        version = loaded.version
         if self.if_match is not None and self.if_match != version:
             raise Stale(version)
-        state = self.decider.fold(await _events(self.runtime, self.chain_id, loaded))
+        state = self.decider.fold(await events_of(self.runtime, self.chain_id, loaded))
         try:
-            events = self.decider.decide(self.command, state)
-            if version + len(events) > STREAM_EVENTS_MAX:
-                raise StreamFull
+            events = decided(self.decider, self.command, state, len(loaded.rows))
             new = tuple([await self._encoded(event) for event in events])
         except Rejected as refusal:
             await self._record_refusal(refusal, version)
             raise
+        if not self.decider.carry and version < STREAM_EVENTS_LONG <= version + len(new):
+            metrics.stream_long(self.decider.category)
+            log.warning("stream long", stream=stream, version=version + len(new))
         return await self._append(new, events, state, version)
 
     async def _append(self, new: tuple[NewEvent, ...], events: Sequence[E], state: S, version: int) -> Outcome[S]:
@@ -136,9 +129,6 @@ class _Attempt(Generic[C, S, E]):
                 await self.runtime.store.append(work)
             except GuardRefused as refused:
                 raise await self._guard_refusal(refused, version) from None
-        if version < STREAM_EVENTS_LONG <= version + len(new):
-            metrics.stream_long(self.decider.category)
-            log.warning("stream long", stream=work.stream, version=version + len(new))
         for event in events:
             state = self.decider.evolve(state, event)
         return self._outcome(state, version + len(new), last, self._last_message(new, events, version), replayed=False)
@@ -220,8 +210,8 @@ class _Attempt(Generic[C, S, E]):
             refusal.replayed = True
             raise refusal
         stream_id = UUID(given.stream[-36:])
-        loaded = await self.runtime.store.load(self.chain_id, given.stream, None, given.version)
-        events = await _events(self.runtime, self.chain_id, loaded)
+        loaded = await self.runtime.store.load(self.chain_id, given.stream, None, given.version, self.decider.carried_as)
+        events = await events_of(self.runtime, self.chain_id, loaded)
         message = self._message_then(loaded, events, given)
         return Outcome(
             stream=given.stream, stream_id=stream_id, version=given.version, state=self.decider.fold(events),
@@ -265,13 +255,3 @@ class _Attempt(Generic[C, S, E]):
 
 def _open_values(event: Any) -> list[Personal]:
     return [value for value in personal_values(event) if isinstance(value, Personal)]
-
-
-async def _events(runtime: Runtime, chain_id: UUID, loaded: Loaded) -> list[Any]:
-    """The stream's events, personal values opened as far as the keys allow."""
-    records = [runtime.codec.decode(row) for row in loaded.rows]
-    subjects = [row.envelope.subject_id for row in loaded.rows if row.envelope.subject_id]
-    if not subjects:
-        return records
-    open_ = await runtime.vault.opener(chain_id, subjects)
-    return [opened(record, open_) if row.envelope.subject_id else record for row, record in zip(loaded.rows, records, strict=True)]

@@ -117,10 +117,15 @@ class Append:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A stream's own rows in version order, and the answer that the key has been given before, if any."""
+    """A stream's own rows in version order (all, or those since its state was carried forward), and the answer given before, if any."""
 
     rows: tuple[Row, ...]
     answer: Answer | None
+
+    @property
+    def version(self) -> int:
+        """The stream's version after these rows, 0 before the first."""
+        return self.rows[-1].envelope.version or 0 if self.rows else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import NotFound
-from erbium_kernel.execute import state_of
+from erbium_kernel.folding import state_of
 from erbium_kernel.log_records import Row
 from erbium_kernel.projecting import set_chain
 from erbium_kernel.runtime import Runtime

@@ -98,8 +98,13 @@ class Lease(Protocol):
 class Store(Protocol):
     """One service's log with everything that must commit together with it."""
 
-    async def load(self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None) -> Loaded:
-        """One stream of the chain (its rows up to version `upto`), and the earlier answer under this key. Raises: Unavailable."""
+    async def load(
+        self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None, since: str | None = None
+    ) -> Loaded:
+        """One stream of the chain, and the earlier answer under this key. Raises: Unavailable.
+
+        Its rows up to version `upto`; of these, those from the last one of type `since` on, if there is one.
+        """
         ...
 
     async def append(self, work: Append) -> int:

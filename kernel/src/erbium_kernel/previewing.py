@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from erbium_kernel.codec import Codec, personal_values
 from erbium_kernel.decider import Decider
-from erbium_kernel.errors import KeyNotHere, NotFound, NotHereYet, PersonErased, Rejected, StreamFull, Unavailable
-from erbium_kernel.execute import STREAM_EVENTS_MAX, state_of
+from erbium_kernel.errors import KeyNotHere, NotFound, NotHereYet, PersonErased, Rejected, Unavailable
+from erbium_kernel.folding import Folded, decided, folded
 from erbium_kernel.log_records import Row
 from erbium_kernel.message import outgoing
 from erbium_kernel.personal import Personal, Sealed
@@ -127,7 +127,7 @@ class Deciding:
     def __init__(self, runtime: Runtime, reaction: Reaction, *, owns_keys: bool) -> None:
         """`owns_keys`: this service makes the keys of patients, so none has to arrive first."""
         self._runtime, self._reaction, self._owns_keys = runtime, reaction, owns_keys
-        self._stands: dict[str, tuple[Any, int]] = {}
+        self._stands: dict[str, Folded[Any]] = {}
 
     async def trial(self, row: Row) -> tuple[Verdict, str]:
         """See `Trial`. Guards are asked only by an append, so what they would say stays open."""
@@ -136,14 +136,13 @@ class Deciding:
         if to is None:
             return "nothing", "no command follows from it"
         decider, stream = to.decider, to.decider.stream(to.stream_id)
-        state, version = self._stands.get(stream) or await state_of(self._runtime, chain_id, decider, to.stream_id)
-        events = decider.decide(to.command, state)
-        if version + len(events) > STREAM_EVENTS_MAX:
-            raise StreamFull
+        state, version, held = self._stands.get(stream) or await folded(self._runtime, chain_id, decider, to.stream_id)
+        events = decided(decider, to.command, state, held)
         names = [await self._writable(chain_id, decider, event) for event in events]
         for event in events:
             state = decider.evolve(state, event)
-        self._stands[stream] = state, version + len(events)
+        carried = len(events) if decider.carry and isinstance(events[0] if events else None, decider.carry.record) else held + len(events)
+        self._stands[stream] = Folded(state, version + len(events), carried)
         guarded = any(decider.guards(event) for event in events)
         why = f"{stream}: {', '.join(names)}" + (", if what it claims is free" if guarded else "")
         return ("effect", why) if events else ("nothing", f"{stream}: has it already")

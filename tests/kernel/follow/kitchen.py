@@ -10,7 +10,8 @@ from erbium_kernel.codec import Codec
 from erbium_kernel.decider import Decider, SetTimer, TimerChange
 from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor, Envelope, EventTable, Stored
-from erbium_kernel.execute import Cause, execute, state_of
+from erbium_kernel.execute import Cause, execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.follow import ATTEMPTS_MAX, Follower
 from erbium_kernel.log_records import Heard, Slice
 from erbium_kernel.personal import Personal, PersonalData

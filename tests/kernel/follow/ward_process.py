@@ -17,7 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from erbium import provision
 from erbium_kernel.clock import SystemClock, SystemIds
-from erbium_kernel.execute import execute, state_of
+from erbium_kernel.execute import execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.message import topic_of
 from erbium_kernel.running import codec_of

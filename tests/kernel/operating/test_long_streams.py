@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from erbium_kernel.errors import StreamFull
-from erbium_kernel.execute import execute, state_of
+from erbium_kernel.execute import execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.http.app import create_app
 from erbium_kernel.runtime import Runtime
 from tests.kernel.follow.conftest import clock, runtime, store
@@ -24,7 +25,7 @@ LONG, FULL = 6, 8
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a test reaches."""
     monkeypatch.setattr("erbium_kernel.execute.STREAM_EVENTS_LONG", LONG)
-    monkeypatch.setattr("erbium_kernel.execute.STREAM_EVENTS_MAX", FULL)
+    monkeypatch.setattr("erbium_kernel.folding.STREAM_EVENTS_MAX", FULL)
 
 
 def told() -> float:

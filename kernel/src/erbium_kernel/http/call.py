@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import NotFound, ReferenceNotFound, Stale, Unavailable
-from erbium_kernel.execute import AnswerRequest, Cause, Outcome, execute, state_of
+from erbium_kernel.execute import AnswerRequest, Cause, Outcome, execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.http.problem import Faulty
 from erbium_kernel.http.request_headers import etag
 from erbium_kernel.identity.principal import Principal

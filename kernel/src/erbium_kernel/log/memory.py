@@ -42,11 +42,14 @@ class MemoryStore:
 
     # --- own events
 
-    async def load(self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None) -> Loaded:
-        """One stream of the chain up to version `upto`, and the earlier answer under this key."""
+    async def load(
+        self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None, since: str | None = None
+    ) -> Loaded:
+        """See `ports.Store.load`."""
         await self._pause("load: begin")
-        rows = self.tables.streams.get((chain_id, stream), ())
-        return Loaded(rows=rows[:upto], answer=self.tables.answers.get(answer) if answer else None)
+        rows = self.tables.streams.get((chain_id, stream), ())[:upto]
+        first = max((place for place, row in enumerate(rows) if row.envelope.type == since), default=0)
+        return Loaded(rows=rows[first:], answer=self.tables.answers.get(answer) if answer else None)
 
     async def append(self, work: Append) -> int:
         """All of a command or nothing. Raises: VersionConflict, GuardRefused, AlreadyAnswered, LostLease."""

@@ -69,11 +69,13 @@ class PostgresStore(Parking):
 
     # --- commands
 
-    async def load(self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None) -> Loaded:
+    async def load(
+        self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None, since: str | None = None
+    ) -> Loaded:
         """See `ports.Store.load`."""
         scope = answer[1:] if answer else (None, None, None)
         async with self._commands.connection() as connection:
-            records = await connection.fetch("SELECT * FROM erbium_load($1, $2, $3, $4, $5, $6)", chain_id, stream, upto, *scope)
+            records = await connection.fetch("SELECT * FROM erbium_load($1, $2, $3, $4, $5, $6, $7)", chain_id, stream, upto, since, *scope)
         given = next((answer_of(record["answer"]) for record in records if record["answer"]), None)
         return Loaded(rows=tuple(row_of(record, chain_id, own=True) for record in records if not record["answer"]), answer=given)
 

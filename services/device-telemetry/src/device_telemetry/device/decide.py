@@ -6,6 +6,7 @@ from typing import Any, assert_never
 from device_telemetry.device.commands import ClaimDevice, DeviceCommand, RegisterDevice, ReleaseDevice, ReportFault
 from device_telemetry.device.events import (
     EVENTS,
+    DeviceCarriedForward,
     DeviceClaimed,
     DeviceEvent,
     DeviceFaulted,
@@ -13,8 +14,8 @@ from device_telemetry.device.events import (
     DeviceRegistered,
     DeviceReleased,
 )
-from device_telemetry.device.state import Device, Registered, Unregistered, evolve
-from erbium_kernel.decider import Decider, Guard, TakeName
+from device_telemetry.device.state import Device, Registered, Unregistered, carried, evolve
+from erbium_kernel.decider import Carry, Decider, Guard, TakeName
 from erbium_kernel.errors import NotFound, Rejected
 
 SERIAL = "device-serial"
@@ -136,4 +137,5 @@ DEVICE: Decider[DeviceCommand, Device, DeviceEvent] = Decider(
     evolve=evolve,
     guards=guards,
     guard_refusal=guard_refusal,
+    carry=Carry(DeviceCarriedForward, carried),
 )

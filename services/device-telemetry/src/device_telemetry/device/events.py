@@ -66,7 +66,22 @@ class DeviceReleased:
     released_at: datetime
 
 
-DeviceEvent = DeviceRegistered | DeviceClaimed | DeviceFaulted | DeviceLockedOut | DeviceReleased
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCarriedForward:
+    """Everything that the events before it have led to, said where they have become many. `locked_out`: the fault's code."""
+
+    device_id: UUID
+    serial: str
+    model: str
+    modalities: tuple[str, ...]
+    lesions: tuple[ModalityLesions, ...]
+    grid_cell_mm: float
+    clinic_id: UUID | None
+    locked_out: str | None
+    fault_ids: tuple[UUID, ...]
+
+
+DeviceEvent = DeviceRegistered | DeviceClaimed | DeviceFaulted | DeviceLockedOut | DeviceReleased | DeviceCarriedForward
 
 EVENTS = EventTable(
     {
@@ -75,5 +90,6 @@ EVENTS = EventTable(
         "device-faulted": Stored(record=DeviceFaulted),
         "device-locked-out": Stored(record=DeviceLockedOut),
         "device-released": Stored(record=DeviceReleased),
+        "device-carried-forward": Stored(record=DeviceCarriedForward),
     }
 )

@@ -4,7 +4,15 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 from uuid import UUID
 
-from device_telemetry.device.events import DeviceClaimed, DeviceEvent, DeviceFaulted, DeviceLockedOut, DeviceRegistered, DeviceReleased
+from device_telemetry.device.events import (
+    DeviceCarriedForward,
+    DeviceClaimed,
+    DeviceEvent,
+    DeviceFaulted,
+    DeviceLockedOut,
+    DeviceRegistered,
+    DeviceReleased,
+)
 from device_telemetry.dose import LesionTable
 from device_telemetry.rules import ModalityLesions
 
@@ -45,6 +53,11 @@ def evolve(state: Device, event: DeviceEvent) -> Device:
             device_id=event.device_id, serial=event.serial, model=event.model,
             modalities=event.modalities, lesions=event.lesions, grid_cell_mm=event.grid_cell_mm,
         )  # fmt: skip
+    if isinstance(event, DeviceCarriedForward):
+        return Registered(
+            device_id=event.device_id, serial=event.serial, model=event.model, modalities=event.modalities, lesions=event.lesions,
+            grid_cell_mm=event.grid_cell_mm, clinic_id=event.clinic_id, locked_out=event.locked_out, fault_ids=frozenset(event.fault_ids),
+        )  # fmt: skip
     assert isinstance(state, Registered), "a laser is registered before anything else happens to it"
     match event:
         case DeviceClaimed():
@@ -56,3 +69,12 @@ def evolve(state: Device, event: DeviceEvent) -> Device:
         case DeviceFaulted():
             return replace(state, fault_ids=state.fault_ids | {event.fault_id})
     assert_never(event)
+
+
+def carried(state: Device) -> DeviceCarriedForward:
+    """The event that says this state."""
+    assert isinstance(state, Registered), "a laser that is not registered has no events to carry forward"
+    return DeviceCarriedForward(
+        device_id=state.device_id, serial=state.serial, model=state.model, modalities=state.modalities, lesions=state.lesions,
+        grid_cell_mm=state.grid_cell_mm, clinic_id=state.clinic_id, locked_out=state.locked_out, fault_ids=tuple(sorted(state.fault_ids)),
+    )  # fmt: skip

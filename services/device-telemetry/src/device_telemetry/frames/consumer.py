@@ -17,7 +17,7 @@ from device_telemetry.frames.store import FrameStore, Piece
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.state import Treatment, Unopened
 from erbium_kernel.errors import LostLease, Unavailable, Undecodable
-from erbium_kernel.execute import state_of
+from erbium_kernel.folding import state_of
 from erbium_kernel.observing import metrics
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked
 from erbium_kernel.runtime import Runtime

@@ -16,7 +16,8 @@ from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.state import Running, Unopened
 from erbium_kernel.errors import NotHereYet, Rejected, Stale, Unavailable, VersionConflict
 from erbium_kernel.event import Actor, Cursor
-from erbium_kernel.execute import Cause, execute, state_of
+from erbium_kernel.execute import Cause, execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.log_records import MoveCheckpoint, ParkedRowDone, Row
 from erbium_kernel.ports import Lease
 from erbium_kernel.progress import IDLE, WORKED, Progress, blocked

@@ -27,7 +27,8 @@ from device_telemetry.treatment.events import Command
 from device_telemetry.treatment.refusals import TreatmentUnknown
 from device_telemetry.treatment.state import Known, Opened, Running, Unopened
 from erbium_kernel.errors import Rejected, StreamFull, Unavailable, VersionConflict
-from erbium_kernel.execute import Cause, execute, state_of
+from erbium_kernel.execute import Cause, execute
+from erbium_kernel.folding import state_of
 from erbium_kernel.observing import metrics
 from erbium_kernel.runtime import Runtime
 

@@ -16,7 +16,7 @@ from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.refusals import TreatmentUnknown
 from device_telemetry.treatment.state import Ended, Settled, Unopened
 from erbium_kernel.decider import Decider
-from erbium_kernel.execute import state_of
+from erbium_kernel.folding import state_of
 from erbium_kernel.runtime import Runtime
 
 

@@ -6,21 +6,27 @@ from functools import partial
 from typing import assert_never
 from uuid import UUID
 
-from erbium_kernel.decider import CancelTimer, Claim, Decider, Guard, Release, SetTimer, TimerChange
+from erbium_kernel.decider import CancelTimer, Carry, Claim, Decider, Guard, Release, SetTimer, TimerChange
 from erbium_kernel.errors import NotFound, PersonErased
+from erbium_kernel.event import EventTable, Stored
 from scheduling.itinerary import commands as c
 from scheduling.itinerary import events as e
 from scheduling.itinerary.arriving import decide_day
 from scheduling.itinerary.booking import cancelled, decide_booking
+from scheduling.itinerary.carried_forward import ItineraryCarriedForward, carried
+from scheduling.itinerary.evolve import evolve
 from scheduling.itinerary.hearing import decide_heard
 from scheduling.itinerary.refusals import SlotTaken
 from scheduling.itinerary.slot import Slot
-from scheduling.itinerary.state import INITIAL, Frozen, Itinerary, Provisional, evolve
+from scheduling.itinerary.state import INITIAL, Frozen, Itinerary, Provisional
 from scheduling.rules import Rules
 
 HOLD_EXPIRES = "hold-expires"
 FIRM_BY = "visit-firm-by"
 FREEZE_ENDS = "visit-freeze-ends"
+
+StoredEvent = e.ItineraryEvent | ItineraryCarriedForward
+EVENTS = EventTable({**e.EVENTS, "itinerary-carried-forward": Stored(record=ItineraryCarriedForward)})
 
 
 def decide(rules: Rules, command: c.ItineraryCommand, state: Itinerary) -> Sequence[e.ItineraryEvent]:
@@ -85,7 +91,7 @@ def _time_is_up(command: c.TimerCommand, state: Itinerary) -> Sequence[e.Itinera
             assert_never(command)
 
 
-def guards(event: e.ItineraryEvent) -> Sequence[Guard]:
+def guards(event: StoredEvent) -> Sequence[Guard]:
     """A hold claims everything its slot occupies, the patient too; the booking keeps these claims under the same id."""
     match event:
         case e.SlotHeld():
@@ -108,7 +114,7 @@ def _releases(slot: Slot, holder: UUID) -> list[Guard]:
     return [Release(resource=taken.resource_id, holder=holder) for taken in slot.occupied]
 
 
-def timers(event: e.ItineraryEvent) -> Sequence[TimerChange]:
+def timers(event: StoredEvent) -> Sequence[TimerChange]:
     """A hold, a provisional and a frozen visit each have a clock; what ends the phase stops it."""
     match event:
         case e.SlotHeld():
@@ -142,15 +148,16 @@ def taken(_: str) -> SlotTaken:
     return SlotTaken()
 
 
-def itinerary_decider(rules: Rules) -> Decider[c.ItineraryCommand, Itinerary, e.ItineraryEvent]:
+def itinerary_decider(rules: Rules) -> Decider[c.ItineraryCommand, Itinerary, StoredEvent]:
     """The itinerary under these rules."""
     return Decider(
         category="itinerary",
-        events=e.EVENTS,
+        events=EVENTS,
         initial=INITIAL,
         decide=partial(decide, rules),
         evolve=evolve,
         guards=guards,
         timers=timers,
         guard_refusal=taken,
+        carry=Carry(ItineraryCarriedForward, carried),
     )

@@ -20,8 +20,9 @@ from scheduling.itinerary.events import (
     TreatmentHeard,
     VerdictHeard,
 )
+from scheduling.itinerary.evolve import evolve
 from scheduling.itinerary.freezing import reassessed
-from scheduling.itinerary.state import Itinerary, evolve
+from scheduling.itinerary.state import Itinerary
 from scheduling.rules import Rules
 
 
