@@ -16,6 +16,7 @@ from tests.simulation.shrink import report, shrunken
 
 JOBS: Final = 2
 PROGRESS_SECONDS: Final = 2.0
+PROGRESS_IN_A_FILE_SECONDS: Final = 30.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,15 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep = frozenset(int(number) for number in options.keep.split(",") if number.isdigit())
         return _told(run(options.first, keep=keep), options)
     ready()
-    began, told_at, turns, done = time.monotonic(), 0.0, 0, 0
+    began = told_at = time.monotonic()
+    turns = done = 0
     for found in runs(range(options.first, options.first + options.seeds), min(options.jobs, options.seeds)):
         done, turns = done + 1, turns + found.turns
         if found.broken is not None:
             return _told(found, options)
         now = time.monotonic()
-        if not options.json and sys.stderr.isatty() and now - told_at > PROGRESS_SECONDS:
+        watched = sys.stderr.isatty()
+        if not options.json and now - told_at > (PROGRESS_SECONDS if watched else PROGRESS_IN_A_FILE_SECONDS):
             told_at = now
-            sys.stderr.write(f"\r{done} of {options.seeds} seeds, {done / (now - began):.1f} a second ")
+            said = f"{done} of {options.seeds} seeds, {done / (now - began):.1f} a second"
+            sys.stderr.write(f"\r{said} " if watched else f"{said}\n")
             sys.stderr.flush()
     seconds = time.monotonic() - began
     if options.json:
