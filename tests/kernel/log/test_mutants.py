@@ -26,8 +26,8 @@ LOCKS_FIRST = """    IF p_guards IS NOT NULL THEN
     END IF;
 """
 GUARDS = "        PERFORM erbium_guard(p_chain, p_guards);\n"
-HEADS_CHECKED = """    WHERE v_heads[e.command] = p_expected[e.command]
-    ORDER BY e.i;
+HEADS_CHECKED = """        WHERE c.head = c.expected
+        ORDER BY c.place, e.nth
 """
 NOT_THE_FIRST_WRITE = "EB001"
 
@@ -42,9 +42,9 @@ def mutant(text: str, *changes: tuple[str, str]) -> str:
 
 @asynccontextmanager
 async def append_function(database: Database, *changes: tuple[str, str]) -> AsyncIterator[None]:
-    """The database's `erbium_append` is the mutant inside the block, and the kernel's own again behind it."""
-    found = re.search(r"^CREATE FUNCTION erbium_append\(.*?^END \$\$;$", schema.text(SERVICE, "002_append.sql"), re.DOTALL | re.MULTILINE)
-    assert found, "the kernel's schema no longer holds erbium_append"
+    """The database's `erbium_append_group` is the mutant inside the block, and the kernel's own again behind it."""
+    found = re.search(r"^CREATE FUNCTION erbium_append_group\(.*?^END \$\$;$", schema.text(SERVICE, "007_commands.sql"), re.DOTALL | re.MULTILINE)
+    assert found, "the kernel's schema no longer holds erbium_append_group"
     own = mutant(found[0], ("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     owner = await asyncpg.connect(database.owner)
     try:
@@ -149,7 +149,7 @@ async def test_commands_stay_whole(postgres_ground: PostgresGround) -> None:
 
 async def test_dropping_losers_on_conflict_tears_commands(postgres_ground: PostgresGround, database: Database) -> None:
     """Mutant: ON CONFLICT DO NOTHING. The first event of the loser is dropped, its second one stays."""
-    dropping = HEADS_CHECKED.replace("ORDER BY e.i;", "ORDER BY e.i ON CONFLICT DO NOTHING;")
+    dropping = HEADS_CHECKED.replace("e.nth", "e.nth ON CONFLICT DO NOTHING")
     async with append_function(database, (HEADS_CHECKED, dropping)):
         with pytest.raises(AssertionError, match="torn"):
             await checkers.commands_stay_whole(postgres_ground)

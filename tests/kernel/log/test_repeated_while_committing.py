@@ -1,6 +1,7 @@
 """A command repeated at the very moment at which its first try commits: it is told its answer, or nothing yet, never "stale"."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
@@ -46,14 +47,17 @@ async def loaded_in_between(ground: PostgresGround, chain_id: UUID) -> Loaded:
 
 @asynccontextmanager
 async def answer_first(database: Database) -> AsyncIterator[None]:
-    """The mutant: the first `erbium_load` there was, which looked for the answer before it read the stream."""
-    text = schema.text(SERVICE, "002_append.sql").partition("CREATE FUNCTION erbium_load")[2].partition("END $$;")[0]
+    """The mutant: a load that looks for the answer before it reads the stream."""
+    found = re.search(r"^CREATE FUNCTION erbium_load_group\(.*?^END \$\$;$", schema.text(SERVICE, "007_commands.sql"), re.DOTALL | re.MULTILINE)
+    assert found, "the kernel's schema no longer holds erbium_load_group"
+    own = found[0].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+    head, stream, answer = re.fullmatch(r"(.*^BEGIN\n)(.*;\n)(    IF .*END IF;\n)END \$\$;", own, re.DOTALL | re.MULTILINE).groups()  # type: ignore[union-attr]
     owner = await asyncpg.connect(database.owner)
     try:
-        await owner.execute(f"CREATE OR REPLACE FUNCTION erbium_load{text}END $$;")
+        await owner.execute(f"{head}{answer}{stream}END $$;")
         yield
     finally:
-        await owner.execute(schema.text(SERVICE, "006_load.sql"))
+        await owner.execute(own)
         await owner.close()
 
 

@@ -15,6 +15,8 @@ WORK_DEADLINE_SECONDS = 10.0
 CONNECT_SECONDS = 1.0
 POOL_CONNECTIONS_MAX = 8
 KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2"}
+# Functions of the log are planned once, for logs of any size: a plan of a young log would look through all of it when it has grown.
+PLANNED = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 # For what is made again if a crash of the server takes it: how far somebody has followed, what stands on the topic. It is lost only from
 # the end, so nothing that survives follows from something that does not. An own event is never written so: others hear of it.
 NOT_FLUSHED = {"synchronous_commit": "off"}
@@ -58,7 +60,7 @@ class Door:
             max_size=POOL_CONNECTIONS_MAX,
             timeout=CONNECT_SECONDS,
             command_timeout=deadline_seconds,
-            server_settings=KEEPALIVE,
+            server_settings={**KEEPALIVE, **PLANNED},
             reset=_keep,
         )
         await pool

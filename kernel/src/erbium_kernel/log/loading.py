@@ -1,0 +1,54 @@
+"""What commands are decided on, from PostgreSQL: the streams of many callers, and what their keys were answered before, in one round trip."""
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+
+from erbium_kernel.log.doors import Door
+from erbium_kernel.log.grouping import Grouping
+from erbium_kernel.log.rows import answer_of, row_of
+from erbium_kernel.log_records import Answer, AnswerKey, Loaded, Row
+
+LOAD = "SELECT * FROM erbium_load_group($1, $2, $3, $4)"
+WHOLE = 2**31 - 1  # above every version
+
+
+class Asked(NamedTuple):
+    """One stream up to version `upto`, and what this key was answered before."""
+
+    chain_id: UUID
+    stream: str
+    upto: int
+    key: AnswerKey | None
+
+
+class Loading(Grouping[Asked, Loaded]):
+    """Streams that many ask for at the same moment, a clinic's for example, are read once for all of them."""
+
+    def __init__(self, door: Door) -> None:
+        """`door` is where commands go."""
+        super().__init__("load")
+        self._door = door
+
+    def _place(self, work: Asked) -> Hashable:
+        return id(work)  # whoever asks may stand in any group
+
+    async def _done(self, group: Sequence[Asked]) -> Sequence[Loaded | Exception]:
+        streams = list({(asked.stream, asked.upto): None for asked in group})
+        keys = [(place, asked.key) for place, asked in enumerate(group) if asked.key is not None]
+        told = orjson.dumps([{"place": place, "client": key.client, "route": key.route, "key": key.key} for place, key in keys]).decode()
+        async with self._door.connection() as connection:
+            records = await connection.fetch(
+                LOAD, group[0].chain_id, [stream for stream, _ in streams], [upto for _, upto in streams], told if keys else None
+            )
+        rows: list[list[Row]] = [[] for _ in streams]
+        answers: dict[int, Answer] = {}
+        for record in records:
+            if record["answer"] is None:
+                rows[record["place"] - 1].append(row_of(record, group[0].chain_id, own=True))
+            else:
+                answers[record["place"]] = answer_of(record["answer"])
+        found = {asked: tuple(own) for asked, own in zip(streams, rows, strict=True)}
+        return [Loaded(rows=found[asked.stream, asked.upto], answer=answers.get(place)) for place, asked in enumerate(group)]
