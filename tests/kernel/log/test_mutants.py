@@ -1,18 +1,16 @@
 """The ways in which other logs have lost or swapped events, kept as mutants: each promise holds on the kernel, and breaks on its mutant."""
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 
-from erbium_kernel import schema
 from erbium_kernel.log import lease as lease_module
 from erbium_kernel.log import taking_in as taking_in_module
 from tests.kernel.log import checkers
 from tests.kernel.log.checkers import Turn
-from tests.kernel.log.grounds import SERVICE, Database, PostgresGround
+from tests.kernel.log.grounds import Database, PostgresGround, database_function
 from tests.kernel.log.making import a_command, a_stream
 
 Worker = Callable[[Turn], Awaitable[None]]
@@ -43,9 +41,7 @@ def mutant(text: str, *changes: tuple[str, str]) -> str:
 @asynccontextmanager
 async def append_function(database: Database, *changes: tuple[str, str]) -> AsyncIterator[None]:
     """The database's `erbium_append_group` is the mutant inside the block, and the kernel's own again behind it."""
-    found = re.search(r"^CREATE FUNCTION erbium_append_group\(.*?^END \$\$;$", schema.text(SERVICE, "007_commands.sql"), re.DOTALL | re.MULTILINE)
-    assert found, "the kernel's schema no longer holds erbium_append_group"
-    own = mutant(found[0], ("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    own = database_function("erbium_append_group")
     owner = await asyncpg.connect(database.owner)
     try:
         await owner.execute(mutant(own, *changes))

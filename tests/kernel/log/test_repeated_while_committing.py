@@ -9,9 +9,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from erbium_kernel import schema
 from erbium_kernel.log_records import Loaded
-from tests.kernel.log.grounds import SERVICE, Database, PostgresGround
+from tests.kernel.log.grounds import Database, PostgresGround, database_function
 from tests.kernel.log.making import a_key, a_stream
 from tests.kernel.log.reading import eventually
 
@@ -48,10 +47,10 @@ async def loaded_in_between(ground: PostgresGround, chain_id: UUID) -> Loaded:
 @asynccontextmanager
 async def answer_first(database: Database) -> AsyncIterator[None]:
     """The mutant: a load that looks for the answer before it reads the stream."""
-    found = re.search(r"^CREATE FUNCTION erbium_load_group\(.*?^END \$\$;$", schema.text(SERVICE, "007_commands.sql"), re.DOTALL | re.MULTILINE)
-    assert found, "the kernel's schema no longer holds erbium_load_group"
-    own = found[0].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
-    head, stream, answer = re.fullmatch(r"(.*^BEGIN\n)(.*;\n)(    IF .*END IF;\n)END \$\$;", own, re.DOTALL | re.MULTILINE).groups()  # type: ignore[union-attr]
+    own = database_function("erbium_load_group")
+    parts = re.fullmatch(r"(.*^BEGIN\n)(.*;\n)(    IF .*END IF;\n)END \$\$;", own, re.DOTALL | re.MULTILINE)
+    assert parts, "erbium_load_group no longer reads the stream and then the answer"
+    head, stream, answer = parts.groups()
     owner = await asyncpg.connect(database.owner)
     try:
         await owner.execute(f"{head}{answer}{stream}END $$;")

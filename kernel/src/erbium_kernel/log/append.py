@@ -141,15 +141,14 @@ class Appending(Grouping[Append, int]):
 
     def __init__(self, door: Door, clock: Clock) -> None:
         """`door` is where commands go."""
-        super().__init__("append")
-        self._door, self._clock = door, clock
+        super().__init__("append", door)
+        self._clock = clock
 
     def _place(self, work: Append) -> Hashable:
         return work.stream  # of two commands on one stream the second would be decided on a version that is no more
 
-    async def _done(self, group: Sequence[Append]) -> Sequence[int | Exception]:
+    async def _done(self, connection: "asyncpg.Connection[Any]", group: Sequence[Append]) -> Sequence[int | Exception]:
         by_stream = sorted(group, key=lambda work: work.stream)  # two groups that meet wait for each other in one order
-        async with self._door.connection() as connection:
-            versions = await connection.fetchval(APPEND, *arguments(by_stream, self._clock.now()))
+        versions = await connection.fetchval(APPEND, *arguments(by_stream, self._clock.now()))
         found = {work.stream: version for work, version in zip(by_stream, versions, strict=True)}
         return [VersionConflict() if found[work.stream] is None else found[work.stream] for work in group]

@@ -4,10 +4,13 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Hashable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
+import asyncpg
+
 from erbium_kernel.errors import Unavailable
+from erbium_kernel.log.doors import Door, told
 
 GROUP_MAX = 64
 WAITING_MAX = 4_096
@@ -34,17 +37,20 @@ class Grouping(ABC, Generic[W, R]):
     Nobody waits for a group to fill: who comes alone goes alone. A group holds one chain, since its statement sets one tenant.
     """
 
-    def __init__(self, name: str) -> None:
-        """`name` of the tasks. They begin with the first piece of work."""
-        self._name = name
+    def __init__(self, name: str, door: Door) -> None:
+        """`name` of the tasks. They begin with the first piece of work, and each then has a connection of its own.
+
+        Why: to borrow one of the pool and give it back costs as much as a short statement.
+        """
+        self._name, self._door = name, door
         self._waiting: deque[tuple[W, asyncio.Future[R]]] = deque()
         self._wake = asyncio.Event()
         self._hands: list[asyncio.Task[None]] = []
         self._closing = False
 
     @abstractmethod
-    async def _done(self, group: Sequence[W]) -> Sequence[R | Exception]:
-        """One outcome for each. What is raised instead concerns all of them."""
+    async def _done(self, connection: "asyncpg.Connection[Any]", group: Sequence[W]) -> Sequence[R | Exception]:
+        """One outcome for each, by one statement, which has the door's deadline. What is raised instead concerns all of them."""
 
     @abstractmethod
     def _place(self, work: W) -> Hashable:
@@ -71,15 +77,20 @@ class Grouping(ABC, Generic[W, R]):
                 hand.cancel()
 
     async def _work(self) -> None:
-        while True:
-            await self._wake.wait()
-            group = self._next_group()
-            if not group:
-                if self._closing:
+        own: asyncpg.Connection[Any] | None = None
+        try:
+            while True:
+                await self._wake.wait()
+                group = self._next_group()
+                if group:
+                    own = await self._answered(own, group)
+                elif self._closing:
                     return
-                self._wake.clear()
-                continue
-            await self._answered(group)
+                else:
+                    self._wake.clear()
+        finally:
+            if own is not None:
+                own.terminate()  # nothing is under way on it, or its outcome is unknown anyhow
 
     def _next_group(self) -> Sequence[tuple[W, "asyncio.Future[R]"]]:
         """The next pieces of work of one chain, none twice in one place; the others keep their turn."""
@@ -98,18 +109,28 @@ class Grouping(ABC, Generic[W, R]):
         self._waiting.extendleft(reversed(later))
         return list(group.values())
 
-    async def _answered(self, group: Sequence[tuple[W, "asyncio.Future[R]"]]) -> None:
+    async def _answered(
+        self, own: "asyncpg.Connection[Any] | None", group: Sequence[tuple[W, "asyncio.Future[R]"]]
+    ) -> "asyncpg.Connection[Any] | None":
+        """Tells everybody in the group; returns the connection, None if it is of no more use."""
+        outcomes: Sequence[R | Exception]
         try:
-            outcomes = await self._done([work for work, _ in group])
+            if own is None or own.is_closed():
+                own = await self._door.own()
+            async with told():
+                outcomes = await self._done(own, [work for work, _ in group])
         except Exception as error:  # noqa: BLE001  # handed to those who wait
-            if isinstance(error, Unavailable) or len(group) == 1:
-                outcomes = [error] * len(group)
-            else:  # whatever one member did, it took all with it: each alone is told its own error
+            if own is not None and isinstance(error, Unavailable):
+                own.terminate()  # something may still be under way on it
+                own = None
+            if len(group) > 1 and not isinstance(error, Unavailable):  # one member took all with it: each alone is told its own error
                 for one in group:
-                    await self._answered([one])
-                return
+                    own = await self._answered(own, [one])
+                return own
+            outcomes = [error] * len(group)
         for (_, future), outcome in zip(group, outcomes, strict=True):
             _tell(future, outcome)
+        return own
 
 
 def _tell(future: "asyncio.Future[R]", outcome: R | Exception) -> None:

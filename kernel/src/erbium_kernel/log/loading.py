@@ -1,9 +1,10 @@
-"""What commands are decided on, from PostgreSQL: the streams of many callers, and what their keys were answered before, in one round trip."""
+"""What commands are decided on, from PostgreSQL: many callers' streams, and what their keys were answered before, in one round trip."""
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from erbium_kernel.log.doors import Door
@@ -29,20 +30,18 @@ class Loading(Grouping[Asked, Loaded]):
 
     def __init__(self, door: Door) -> None:
         """`door` is where commands go."""
-        super().__init__("load")
-        self._door = door
+        super().__init__("load", door)
 
     def _place(self, work: Asked) -> Hashable:
         return id(work)  # whoever asks may stand in any group
 
-    async def _done(self, group: Sequence[Asked]) -> Sequence[Loaded | Exception]:
+    async def _done(self, connection: "asyncpg.Connection[Any]", group: Sequence[Asked]) -> Sequence[Loaded | Exception]:
         streams = list({(asked.stream, asked.upto): None for asked in group})
         keys = [(place, asked.key) for place, asked in enumerate(group) if asked.key is not None]
         told = orjson.dumps([{"place": place, "client": key.client, "route": key.route, "key": key.key} for place, key in keys]).decode()
-        async with self._door.connection() as connection:
-            records = await connection.fetch(
-                LOAD, group[0].chain_id, [stream for stream, _ in streams], [upto for _, upto in streams], told if keys else None
-            )
+        records = await connection.fetch(
+            LOAD, group[0].chain_id, [stream for stream, _ in streams], [upto for _, upto in streams], told if keys else None
+        )
         rows: list[list[Row]] = [[] for _ in streams]
         answers: dict[int, Answer] = {}
         for record in records:
