@@ -30,11 +30,13 @@ async def _solved(dependant: Dependant, request: Request, errors: list[Any]) -> 
         given = await _solved(part, request, errors)
         if part.name and len(errors) == before:
             values[part.name] = await part.call(**given)
-    for fields, received in ((dependant.path_params, request.path_params), (dependant.query_params, request.query_params)):
-        if fields:
-            found, wrong = request_params_to_args(fields, received)
-            values.update(found)
-            errors.extend(wrong)
+    for field in dependant.path_params:  # each is there, once: else the address would not have fitted
+        values[field.name], wrong = field.validate(request.path_params[field.alias], loc=("path", field.alias))
+        errors.extend(wrong)
+    if dependant.query_params:
+        found, wrong = request_params_to_args(dependant.query_params, request.query_params)
+        values.update(found)
+        errors.extend(wrong)
     if dependant.request_param_name:
         values[dependant.request_param_name] = request
     return values

@@ -56,6 +56,7 @@ END $$;
 -- Before decisions: the streams in the order asked for, then the earlier answers under the keys, if any (answer set, no row).
 -- Why in this order: each statement sees what is committed when it begins. A command that commits between the two has then either its answer
 -- seen, or it is missing from the stream too and the append refuses the version. The other way round a repetition would be told "stale".
+-- Why LATERAL with an order or a limit: the planner then looks each stream up in its index, and never joins them with the whole log.
 CREATE FUNCTION erbium_load_group(p_chain uuid, p_streams text[], p_upto integer[], p_keys jsonb)
 RETURNS TABLE (place integer, answer jsonb, epoch integer, tx bigint, "position" bigint, stream text, version integer, ordering_id uuid,
                event_id uuid, type text, schema_version integer, clinic_id uuid, subject_id uuid, occurred_at timestamptz,
@@ -70,13 +71,16 @@ BEGIN
         l.event_id, l.type, l.schema_version, l.clinic_id, l.subject_id, l.occurred_at, l.recorded_at, l.command_id, l.correlation_id,
         l.causation_id, l.actor_kind, l.actor_id, l.traceparent, l.data::text
     FROM unnest(p_streams, p_upto) WITH ORDINALITY AS a(stream, upto, place)
-    JOIN log l ON l.chain_id = p_chain AND l.stream = a.stream AND l.version <= a.upto
+    CROSS JOIN LATERAL (
+        SELECT * FROM log s WHERE s.chain_id = p_chain AND s.stream = a.stream AND s.version <= a.upto ORDER BY s.version) l
     ORDER BY a.place, l.version;
     IF p_keys IS NOT NULL THEN
         RETURN QUERY SELECT a.place, to_jsonb(i) || jsonb_build_object('fingerprint', encode(i.fingerprint, 'hex')),
             null::integer, null::bigint, null::bigint, null::text, null::integer, null::uuid, null::uuid, null::text, null::integer, null::uuid,
             null::uuid, null::timestamptz, null::timestamptz, null::uuid, null::uuid, null::uuid, null::text, null::text, null::text, null::text
         FROM jsonb_to_recordset(p_keys) AS a(place integer, client text, route text, key text)
-        JOIN idempotency i ON i.chain_id = p_chain AND i.client = a.client AND i.route = a.route AND i.key = a.key;
+        CROSS JOIN LATERAL (
+            SELECT * FROM idempotency k
+            WHERE k.chain_id = p_chain AND k.client = a.client AND k.route = a.route AND k.key = a.key LIMIT 1) i;
     END IF;
 END $$;
