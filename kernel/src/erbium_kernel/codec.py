@@ -41,7 +41,7 @@ def personal_values(record: Any) -> Iterator[PersonalData]:
     elif isinstance(record, tuple | list):
         for item in record:
             yield from personal_values(item)
-    elif is_dataclass(record):
+    elif is_dataclass(record) and not isinstance(record, type):
         for name in _personal_fields(type(record)):
             yield from personal_values(getattr(record, name))
 
