@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import asyncpg
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from erbium_kernel import schema
 from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.log.postgres import PostgresStore
@@ -27,14 +25,6 @@ from tests.kernel.log.reading import PATIENCE_SECONDS
 SERVICE = "screening"
 REACHED_SECONDS_MAX = 10.0
 RESTORED_TX_SHIFT = 10**12  # makes the transaction ids of an old cluster higher than any of the new one
-
-
-def database_function(name: str) -> str:
-    """The kernel's own text of a function of its newest step, made to replace itself."""
-    text = schema.text(SERVICE, "007_commands.sql")
-    found = re.search(rf"^CREATE FUNCTION {name}\(.*?^END \$\$;$", text, re.DOTALL | re.MULTILINE)
-    assert found, f"the kernel's schema no longer holds {name}"
-    return found[0].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
 
 
 class Held(Protocol):

@@ -10,7 +10,8 @@ from erbium_kernel.log import lease as lease_module
 from erbium_kernel.log import taking_in as taking_in_module
 from tests.kernel.log import checkers
 from tests.kernel.log.checkers import Turn
-from tests.kernel.log.grounds import Database, PostgresGround, database_function
+from tests.kernel.log.functions import database_function
+from tests.kernel.log.grounds import Database, PostgresGround
 from tests.kernel.log.making import a_command, a_stream
 
 Worker = Callable[[Turn], Awaitable[None]]

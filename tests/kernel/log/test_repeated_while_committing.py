@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 
 from erbium_kernel.log_records import Loaded
-from tests.kernel.log.grounds import Database, PostgresGround, database_function
+from tests.kernel.log.functions import database_function
+from tests.kernel.log.grounds import Database, PostgresGround
 from tests.kernel.log.making import a_key, a_stream
 from tests.kernel.log.reading import eventually
 

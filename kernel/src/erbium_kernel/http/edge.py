@@ -3,10 +3,10 @@
 import time
 import typing
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
@@ -67,7 +67,9 @@ class Edge:
         if scheme.lower() != "bearer" or not token.strip():
             raise Faulty("token-missing", "This address needs an access token.", headers={"WWW-Authenticate": 'Bearer realm="erbium"'})
         try:
-            principal = self.bearers.known(token.strip()) or await within(seconds, self.bearers.principal(token.strip()))
+            principal = self.bearers.known(token.strip())
+            if principal is None:
+                principal = await within(seconds, self.bearers.principal(token.strip()))
         except TokenRefused as refused:
             raise _not_let_in(refused) from None
         if scope not in principal.scopes:
@@ -146,7 +148,7 @@ def answer_of(call: Call, operation: Operation, result: Any) -> Response:
     version = getattr(view, "version", None)
     if isinstance(version, int) and "ETag" not in call.headers and call.past is None:
         call.headers["ETag"] = etag(version)
-    return Response(_adapter(type(view)).dump_json(view), operation.status, media_type="application/json")
+    return Response(_adapter(cast(Hashable, type(view))).dump_json(view), operation.status, media_type="application/json")
 
 
 def _with_version(call: Call, operation: Operation, result: Any) -> Any:

@@ -69,8 +69,8 @@ class _Line(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Of structlog's lines the fields, of the others the sentence and what they carry besides."""
-        ours = isinstance(record.msg, dict)
-        said = record.msg if ours else {"event": _sentence(record), **_extra(record)}
+        given: Any = record.msg
+        said: Mapping[str, Any] = given if isinstance(given, dict) else {"event": _sentence(record), **_extra(record)}
         error = _error(said.get("exc_info")) or _error(record.exc_info)
         line = {**self._named, **said, "level": record.levelname.lower(), "logger": record.name, "timestamp": _instant(record.created)}
         return orjson.dumps(only_allowed({**line, "error": reason_of(error)} if error else line), default=str).decode()
