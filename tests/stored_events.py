@@ -9,6 +9,7 @@ from typing import Any
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from jsonschema import Draft202012Validator, FormatChecker
+from msgspec.structs import replace as changed
 from sqlalchemy import Connection, Table, select
 
 from erbium_kernel.codec import Codec, personal_values
@@ -132,7 +133,7 @@ async def rows_after(house: House, table: str, *events: tuple[Envelope, Any], ti
         await set_chain(connection, house.chain)
         for envelope, record in events:
             for _ in range(times):
-                await projection.apply(connection, replace(envelope, chain_id=house.chain), record)
+                await projection.apply(connection, changed(envelope, chain_id=house.chain), record)
         found = (await connection.execute(select(target).order_by(*target.primary_key))).mappings().all()
     return [{name: value for name, value in row.items() if name != "chain_id"} for row in found]
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -37,25 +38,43 @@ def personal_values(record: Any) -> Iterator[PersonalData]:
     """Every personal value in a record, nested ones too."""
     if isinstance(record, PersonalData):
         yield record
-    elif is_dataclass(record):
-        for field in fields(record):
-            yield from personal_values(getattr(record, field.name))
     elif isinstance(record, tuple | list):
         for item in record:
             yield from personal_values(item)
+    elif is_dataclass(record) and not isinstance(record, type):
+        for name in _personal_fields(type(record)):
+            yield from personal_values(getattr(record, name))
 
 
 def opened(record: Any, open_: open_one) -> Any:
     """The same record with every sealed value opened, as far as its key allows."""
     if isinstance(record, Sealed):
         return open_(record)
-    if is_dataclass(record) and not isinstance(record, PersonalData):
-        old = {field.name: getattr(record, field.name) for field in fields(record)}
-        changed = {name: new for name, value in old.items() if (new := opened(value, open_)) is not value}
-        return replace(record, **changed) if changed and not isinstance(record, type) else record
-    if isinstance(record, tuple) and any(isinstance(item, PersonalData) or is_dataclass(item) for item in record):
+    if isinstance(record, tuple):
         return tuple(opened(item, open_) for item in record)
+    if is_dataclass(record) and not isinstance(record, PersonalData | type):
+        old = {name: getattr(record, name) for name in _personal_fields(type(record))}
+        changed = {name: new for name, value in old.items() if (new := opened(value, open_)) is not value}
+        return replace(record, **changed) if changed else record
     return record
+
+
+@cache
+def _personal_fields(kind: type) -> tuple[str, ...]:
+    """The fields of a record whose declared types let a personal value in: most records have none, and are looked at on every command."""
+    declared = get_type_hints(kind)
+    return tuple(field.name for field in fields(kind) if _lets_in(declared[field.name]))
+
+
+def _lets_in(declared: Any) -> bool:
+    if declared in (Any, object):
+        return True
+    parts = get_args(declared)
+    if parts and get_origin(declared) is not Literal:
+        return any(_lets_in(part) for part in parts)
+    if not isinstance(declared, type):
+        return False
+    return issubclass(declared, PersonalData) or (is_dataclass(declared) and bool(_personal_fields(declared)))
 
 
 class Codec:

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+import msgspec
+
 upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -17,17 +19,17 @@ class Cursor(NamedTuple):
     position: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """Who acted: the kind (`staff`, `device`, `integration`, `timer`, `reaction`) and an opaque id, never a name."""
 
     kind: str
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """What the log knows about an event or a heard message besides its data.
+
+    Why no dataclass, here and in `Row`: a frozen one takes six times as long to make, and every row that is read makes both.
 
     Units: `occurred_at` and `recorded_at` are UTC with microseconds; no rule reads them.
     """

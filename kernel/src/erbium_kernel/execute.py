@@ -80,7 +80,7 @@ async def execute(
     Raises: Rejected (a rule said no, maybe long ago), Stale, KeyReused, StreamFull, VersionConflict after 3 lost races,
     LostLease, Unavailable.
     """
-    attempt = _Attempt(runtime, chain_id, decider, stream_id, command, cause, if_match, answer, after)
+    attempt = _Attempt(runtime, chain_id, decider, stream_id, decider.stream(stream_id), command, cause, if_match, answer, after)
     for _ in range(ATTEMPTS_MAX):
         try:
             return await attempt.run()
@@ -95,6 +95,7 @@ class _Attempt(Generic[C, S, E]):
     chain_id: UUID
     decider: Decider[C, S, E]
     stream_id: UUID
+    stream: str
     command: C
     cause: Cause
     if_match: int | None
@@ -102,8 +103,8 @@ class _Attempt(Generic[C, S, E]):
     after: tuple[AfterAppend, ...]
 
     async def run(self) -> Outcome[S]:
-        stream, key = self.decider.stream(self.stream_id), self.answer.key if self.answer else None
-        loaded = await self.runtime.store.load(self.chain_id, stream, key, None, self.decider.carried_as)
+        key = self.answer.key if self.answer else None
+        loaded = await self.runtime.store.load(self.chain_id, self.stream, key, None, self.decider.carried_as)
         if self.answer and loaded.answer:
             return await self._repeated(self.answer, loaded.answer)
         version = loaded.version
@@ -156,7 +157,7 @@ class _Attempt(Generic[C, S, E]):
         last = new[-1].event_id if new else None
         return Append(
             chain_id=self.chain_id,
-            stream=self.decider.stream(self.stream_id),
+            stream=self.stream,
             expected=version,
             events=new,
             occurred_at=self.runtime.clock.now(),
@@ -179,7 +180,7 @@ class _Attempt(Generic[C, S, E]):
             key=self.answer.key,
             fingerprint=self.answer.fingerprint,
             status=status,
-            stream=self.decider.stream(self.stream_id),
+            stream=self.stream,
             version=version,
             event_id=event_id,
             slug=refusal.slug if refusal else None,
@@ -227,9 +228,14 @@ class _Attempt(Generic[C, S, E]):
         return next((found for envelope, event in reversed(own) if (found := self._messages(envelope, event))), None)
 
     def _outcome(self, state: S, version: int, event_id: UUID | None, message: UUID | None, *, replayed: bool) -> Outcome[S]:
-        stream = self.decider.stream(self.stream_id)
         return Outcome(
-            stream=stream, stream_id=self.stream_id, version=version, state=state, event_id=event_id, message_id=message, replayed=replayed
+            stream=self.stream,
+            stream_id=self.stream_id,
+            version=version,
+            state=state,
+            event_id=event_id,
+            message_id=message,
+            replayed=replayed,
         )
 
     def _last_message(self, new: Sequence[NewEvent], events: Sequence[E], version: int) -> UUID | None:
@@ -247,7 +253,7 @@ class _Attempt(Generic[C, S, E]):
         now = self.runtime.clock.now()
         return Envelope(
             chain_id=self.chain_id, ordering_id=new.ordering_id, event_id=new.event_id, type=new.type, schema_version=new.schema_version,
-            origin=None, stream=self.decider.stream(self.stream_id), version=version, clinic_id=new.clinic_id, subject_id=new.subject_id,
+            origin=None, stream=self.stream, version=version, clinic_id=new.clinic_id, subject_id=new.subject_id,
             occurred_at=now, recorded_at=now, command_id=self.cause.command_id, correlation_id=self.cause.correlation_id,
             causation_id=self.cause.causation_id, actor=self.cause.actor, traceparent=self.cause.traceparent,
         )  # fmt: skip

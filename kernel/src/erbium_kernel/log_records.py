@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from erbium_kernel.decider import Guard, TimerChange
 from erbium_kernel.event import Actor, Cursor, Envelope
 
@@ -13,8 +15,7 @@ START = Cursor()  # before the first row
 EARLIER_HEARTBEATS_MAX = 30  # of each partition: five minutes, after which a copy counts as old anyway
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the log: its place, its envelope, its payload (own: `data`, JSON bytes; heard: `raw` and `headers`)."""
 
     cursor: Cursor
@@ -24,8 +25,7 @@ class Row:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An encoded event that waits for its place; stream and version follow from its `Append`."""
 
     event_id: UUID

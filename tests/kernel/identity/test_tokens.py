@@ -11,9 +11,9 @@ import pytest
 from joserfc.jwk import ECKey, OctKey
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.identity import TokenRefused
+from erbium_kernel.identity import TokenRefused, tokens
 from erbium_kernel.identity.key_set import FRESH, REFETCH_AFTER, STALE_MAX
-from erbium_kernel.identity.tokens import LEEWAY_SECONDS
+from erbium_kernel.identity.tokens import BELIEVED_SECONDS, LEEWAY_SECONDS
 from tests.kernel.identity.bearers import Bearers
 from tests.kernel.ward import WardClock
 
@@ -189,3 +189,48 @@ async def test_provider_away_is_not_hammered(bearers: Bearers) -> None:
         with pytest.raises(Unavailable):
             await bearers.verifier.principal(bearers.token(CHAIN))
     assert bearers.fetched == 1
+
+
+async def test_known_for_a_moment(bearers: Bearers, clock: WardClock) -> None:
+    """A checked token is known without checking it again, to the letter, for a minute at most; one that nobody checked is not."""
+    token, other = bearers.token(CHAIN), bearers.token(CHAIN)
+    principal = await bearers.verifier.principal(token)
+    assert bearers.verifier.known(token) == principal
+    assert bearers.verifier.known(other) is None
+    assert bearers.verifier.known(token + "A") is None
+    clock.at += timedelta(seconds=BELIEVED_SECONDS)
+    assert bearers.verifier.known(token) is None
+
+
+async def test_known_no_longer_than_it_lasts(bearers: Bearers, clock: WardClock) -> None:
+    """A token that ends within the minute is not known beyond its end and the leeway."""
+    token = bearers.token(CHAIN, exp=int(clock.machine().timestamp()) - LEEWAY_SECONDS + 5)
+    await bearers.verifier.principal(token)
+    clock.at += timedelta(seconds=4)
+    assert bearers.verifier.known(token) is not None
+    clock.at += timedelta(seconds=1)
+    assert bearers.verifier.known(token) is None
+
+
+async def test_known_until_the_keys_are_fetched_anew(bearers: Bearers, clock: WardClock) -> None:
+    """Keys that are fetched again end what was known of tokens: their key may have been withdrawn, or be another one under that name."""
+    await bearers.verifier.principal(bearers.token(CHAIN))
+    clock.at += REFETCH_AFTER
+    token = bearers.token(CHAIN)
+    await bearers.verifier.principal(token)
+    assert bearers.verifier.known(token) is not None
+    new = ECKey.generate_key("P-256", {"use": "sig", "kid": "key-2"})
+    bearers.published[:] = [ECKey.generate_key("P-256", {"use": "sig", "kid": "key-1"}), new]
+    await bearers.verifier.principal(bearers.token(CHAIN, key=new, header={"alg": "ES256", "kid": "key-2"}))
+    assert bearers.verifier.known(token) is None
+    with pytest.raises(TokenRefused):
+        await bearers.verifier.principal(token)
+
+
+async def test_few_are_known(bearers: Bearers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tokens come, so many are known: the oldest is forgotten first."""
+    monkeypatch.setattr(tokens, "BELIEVED_MAX", 2)
+    made = [bearers.token(CHAIN) for _ in range(3)]
+    for token in made:
+        await bearers.verifier.principal(token)
+    assert [bearers.verifier.known(token) is not None for token in made] == [False, True, True]

@@ -1,18 +1,17 @@
 """The ways in which other logs have lost or swapped events, kept as mutants: each promise holds on the kernel, and breaks on its mutant."""
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 
-from erbium_kernel import schema
 from erbium_kernel.log import lease as lease_module
 from erbium_kernel.log import taking_in as taking_in_module
 from tests.kernel.log import checkers
 from tests.kernel.log.checkers import Turn
-from tests.kernel.log.grounds import SERVICE, Database, PostgresGround
+from tests.kernel.log.functions import database_function
+from tests.kernel.log.grounds import Database, PostgresGround
 from tests.kernel.log.making import a_command, a_stream
 
 Worker = Callable[[Turn], Awaitable[None]]
@@ -26,8 +25,8 @@ LOCKS_FIRST = """    IF p_guards IS NOT NULL THEN
     END IF;
 """
 GUARDS = "        PERFORM erbium_guard(p_chain, p_guards);\n"
-HEADS_CHECKED = """    WHERE v_heads[e.command] = p_expected[e.command]
-    ORDER BY e.i;
+HEADS_CHECKED = """        WHERE c.head = c.expected
+        ORDER BY c.place, e.nth
 """
 NOT_THE_FIRST_WRITE = "EB001"
 
@@ -42,10 +41,8 @@ def mutant(text: str, *changes: tuple[str, str]) -> str:
 
 @asynccontextmanager
 async def append_function(database: Database, *changes: tuple[str, str]) -> AsyncIterator[None]:
-    """The database's `erbium_append` is the mutant inside the block, and the kernel's own again behind it."""
-    found = re.search(r"^CREATE FUNCTION erbium_append\(.*?^END \$\$;$", schema.text(SERVICE, "002_append.sql"), re.DOTALL | re.MULTILINE)
-    assert found, "the kernel's schema no longer holds erbium_append"
-    own = mutant(found[0], ("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    """The database's `erbium_append_group` is the mutant inside the block, and the kernel's own again behind it."""
+    own = database_function("erbium_append_group")
     owner = await asyncpg.connect(database.owner)
     try:
         await owner.execute(mutant(own, *changes))
@@ -149,7 +146,7 @@ async def test_commands_stay_whole(postgres_ground: PostgresGround) -> None:
 
 async def test_dropping_losers_on_conflict_tears_commands(postgres_ground: PostgresGround, database: Database) -> None:
     """Mutant: ON CONFLICT DO NOTHING. The first event of the loser is dropped, its second one stays."""
-    dropping = HEADS_CHECKED.replace("ORDER BY e.i;", "ORDER BY e.i ON CONFLICT DO NOTHING;")
+    dropping = HEADS_CHECKED.replace("e.nth", "e.nth ON CONFLICT DO NOTHING")
     async with append_function(database, (HEADS_CHECKED, dropping)):
         with pytest.raises(AssertionError, match="torn"):
             await checkers.commands_stay_whole(postgres_ground)

@@ -1,6 +1,7 @@
 """A command repeated at the very moment at which its first try commits: it is told its answer, or nothing yet, never "stale"."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
@@ -8,9 +9,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from erbium_kernel import schema
 from erbium_kernel.log_records import Loaded
-from tests.kernel.log.grounds import SERVICE, Database, PostgresGround
+from tests.kernel.log.functions import database_function
+from tests.kernel.log.grounds import Database, PostgresGround
 from tests.kernel.log.making import a_key, a_stream
 from tests.kernel.log.reading import eventually
 
@@ -46,14 +47,17 @@ async def loaded_in_between(ground: PostgresGround, chain_id: UUID) -> Loaded:
 
 @asynccontextmanager
 async def answer_first(database: Database) -> AsyncIterator[None]:
-    """The mutant: the first `erbium_load` there was, which looked for the answer before it read the stream."""
-    text = schema.text(SERVICE, "002_append.sql").partition("CREATE FUNCTION erbium_load")[2].partition("END $$;")[0]
+    """The mutant: a load that looks for the answer before it reads the stream."""
+    own = database_function("erbium_load_group")
+    parts = re.fullmatch(r"(.*^BEGIN\n)(.*;\n)(    IF .*END IF;\n)END \$\$;", own, re.DOTALL | re.MULTILINE)
+    assert parts, "erbium_load_group no longer reads the stream and then the answer"
+    head, stream, answer = parts.groups()
     owner = await asyncpg.connect(database.owner)
     try:
-        await owner.execute(f"CREATE OR REPLACE FUNCTION erbium_load{text}END $$;")
+        await owner.execute(f"{head}{answer}{stream}END $$;")
         yield
     finally:
-        await owner.execute(schema.text(SERVICE, "006_load.sql"))
+        await owner.execute(own)
         await owner.close()
 
 

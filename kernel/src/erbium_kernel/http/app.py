@@ -5,25 +5,19 @@ from functools import partial
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 
 from erbium_kernel import after
 from erbium_kernel.http import documents, our_routes
-from erbium_kernel.http.doorway import Doorway, passage, respond
+from erbium_kernel.http.doorway import Doorway
 from erbium_kernel.http.edge import Bearers, Edge, Followed, Guarded
 from erbium_kernel.http.endpoint import Endpoint
 from erbium_kernel.http.openapi import openapi_document
-from erbium_kernel.http.problem import problem
 from erbium_kernel.http.routes import Operation
 from erbium_kernel.observing.tracing import telemetry
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.service import Service
 
 BASE = "/v1"
-NO_ROUTE = 404
-METHOD_NOT_ALLOWED = 405
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +65,11 @@ def create_app(
             response_model=None, status_code=operation.status, summary=operation.summary, description=operation.description,
             include_in_schema=operation.documented, route_class_override=Guarded,
         )  # fmt: skip
-    app.add_exception_handler(HTTPException, _no_route)
     document = openapi_document(app, service.name, [operation for operation in operations if operation.documented], about.token_url)
     app.openapi = lambda: document  # type: ignore[method-assign]
     documents.mount(app, document)
-    app.add_middleware(Doorway)
+    # Nothing between the doorway and the router: FastAPI's own layers close what we do not open, and answer errors that we answer.
+    app.build_middleware_stack = lambda: Doorway(app.router)  # type: ignore[method-assign]
     return app
 
 
@@ -87,16 +81,3 @@ def _operations(service: Service, about: About) -> list[Operation]:
         twice = {value for value in seen if seen.count(value) > 1}
         assert not twice, f"declared twice: {sorted(twice)}"
     return found
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
-    """What the router itself says, as problem documents."""
-    assert isinstance(error, HTTPException)
-    here = passage(request)
-    if error.status_code == METHOD_NOT_ALLOWED:
-        found = problem("method-not-allowed", "This address answers other methods.", headers=error.headers)
-    elif error.status_code == NO_ROUTE:
-        found = problem("no-such-route", "Nothing answers at this address.")
-    else:
-        found = respond(request, error)
-    return found.response(here.request_id.urn, here.trace_id)

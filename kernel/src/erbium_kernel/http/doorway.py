@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID, uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +30,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
 }
+
+_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ class Doorway:
             if message["type"] == "http.response.start":
                 started = True
                 here.status = message["status"]
-                _dress(MutableHeaders(scope=message), here)
+                _dress(message, here)
             await send(message)
 
         try:
@@ -113,10 +115,15 @@ def _entered(scope: Scope) -> Passage:
     return here
 
 
-def _dress(headers: MutableHeaders, here: Passage) -> None:
-    headers["X-Request-Id"] = str(here.request_id)
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
+def _dress(message: Message, here: Passage) -> None:
+    """What the answer says of itself stays: a page has a policy of its own."""
+    headers = message["headers"]
+    said = {name for name, _ in headers}
+    message["headers"] = [
+        *headers,
+        (b"x-request-id", str(here.request_id).encode()),
+        *((name, value) for name, value in _SECURITY_HEADERS if name not in said),
+    ]
 
 
 def _measured(here: Passage, scope: Scope, seconds: float) -> None:

@@ -3,22 +3,24 @@
 import time
 import typing
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cache
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
 from fastapi import params
 from fastapi.dependencies.utils import get_flat_params
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from erbium_kernel.deadline import within
+from erbium_kernel.http.arguments import arguments
 from erbium_kernel.http.body import Page
 from erbium_kernel.http.call import Asked, Call
 from erbium_kernel.http.doorway import passage, respond
@@ -27,7 +29,7 @@ from erbium_kernel.http.json_body import NO_BODY, Read, body_bytes, read_json
 from erbium_kernel.http.problem import Faulty
 from erbium_kernel.http.request_headers import erbium_after, etag, idempotency_key, if_match, none_match, only
 from erbium_kernel.http.routes import AFTER_SECONDS_MAX, COMMAND, QUERY, RAW, Operation
-from erbium_kernel.http.validation import parameter_fault, parameter_faults
+from erbium_kernel.http.validation import parameter_fault
 from erbium_kernel.identity.principal import Principal
 from erbium_kernel.identity.tokens import TokenRefused
 from erbium_kernel.runtime import Runtime
@@ -41,8 +43,12 @@ Followed = Callable[[UUID, UUID, float], Awaitable[bool]]
 class Bearers(Protocol):
     """Who checks tokens."""
 
-    async def principal(self, token: str) -> Principal:
+    def principal(self, token: str) -> Coroutine[Any, Any, Principal]:
         """Raises: TokenRefused, Unavailable."""
+        ...
+
+    def known(self, token: str) -> Principal | None:
+        """The same at once, if this token was checked a moment ago."""
         ...
 
 
@@ -55,13 +61,15 @@ class Edge:
     engine: AsyncEngine | None
     followed: Followed
 
-    async def asker(self, request: Request, scope: str) -> Principal:
-        """The bearer of the request's token. Raises: Faulty (401, 403), Unavailable."""
+    async def asker(self, request: Request, scope: str, seconds: float) -> Principal:
+        """The bearer of the request's token, told within so many seconds. Raises: Faulty (401, 403), Unavailable."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Faulty("token-missing", "This address needs an access token.", headers={"WWW-Authenticate": 'Bearer realm="erbium"'})
         try:
-            principal = await self.bearers.principal(token.strip())
+            principal = self.bearers.known(token.strip())
+            if principal is None:
+                principal = await within(seconds, self.bearers.principal(token.strip()))
         except TokenRefused as refused:
             raise _not_let_in(refused) from None
         if scope not in principal.scopes:
@@ -71,15 +79,23 @@ class Edge:
 
 
 class Guarded(APIRoute):
-    """A route of ours. FastAPI reads its path and query parameters, everything else is done here."""
+    """A route of ours. FastAPI describes its path and query parameters, everything else is done here."""
+
+    def __init__(self, *told: Any, **named: Any) -> None:
+        """As FastAPI's. Why `app` is another one: nothing here has to be closed behind an answer, and no error leaves `handle`."""
+        super().__init__(*told, **named)
+        self.app = _application(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler behind the checks."""
         assert isinstance(self.endpoint, Endpoint)
         operation, adapter = self.endpoint.operation, self.endpoint.body
-        handler = super().get_route_handler()
+        dependant, endpoint = self.dependant, self.endpoint
         asked = [field for field in get_flat_params(self.dependant) if isinstance(field.field_info, params.Query)]
         known = {field.alias: _takes_many(field.field_info.annotation) for field in asked}
+
+        async def handler(request: Request) -> Response:
+            return await endpoint(**await arguments(dependant, request))
 
         async def handle(request: Request) -> Response:
             try:
@@ -100,7 +116,7 @@ class Guarded(APIRoute):
                 _check_parameters(request, known)
                 return await within(operation.seconds_max, handler(request))
             began = time.monotonic()
-            principal = await within(operation.seconds_max, edge.asker(request, operation.scope))
+            principal = await edge.asker(request, operation.scope, operation.seconds_max)
             seconds_left = operation.seconds_max - (time.monotonic() - began)
             here.chain_id = principal.chain_id
             _check_parameters(request, known)
@@ -116,6 +132,14 @@ class Guarded(APIRoute):
         return handle
 
 
+def _application(handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handle(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return application
+
+
 def answer_of(call: Call, operation: Operation, result: Any) -> Response:
     """A handler's result as its response: a View, something that fits one, or a Response of its own."""
     if isinstance(result, Response):
@@ -124,7 +148,7 @@ def answer_of(call: Call, operation: Operation, result: Any) -> Response:
     version = getattr(view, "version", None)
     if isinstance(version, int) and "ETag" not in call.headers and call.past is None:
         call.headers["ETag"] = etag(version)
-    return Response(TypeAdapter(type(view)).dump_json(view), operation.status, media_type="application/json")
+    return Response(_adapter(cast(Hashable, type(view))).dump_json(view), operation.status, media_type="application/json")
 
 
 def _with_version(call: Call, operation: Operation, result: Any) -> Any:
@@ -144,14 +168,17 @@ def _as_view(wanted: Any, result: Any) -> Any:
         result = {"items": result.items, "next_cursor": result.next_cursor}
     elif isinstance(result, BaseModel):
         result = result.model_dump()
-    return TypeAdapter(wanted).validate_python(result)
+    return _adapter(wanted).validate_python(result)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """One for each view that is declared, not for each answer."""
+    return TypeAdapter(kind)
 
 
 async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
-    try:
-        response = await handler(request)
-    except RequestValidationError as error:
-        raise Faulty("request-invalid", "A parameter does not fit.", errors=parameter_faults(error.errors())) from None
+    response = await handler(request)
     if request.state.call.past:
         del response.headers["ETag"]  # it would name the past, and no change may be built on that
         request.state.call.headers.pop("ETag", None)
@@ -201,7 +228,7 @@ def _call(edge: Edge, request: Request, operation: Operation, principal: Princip
 
 def _fingerprinted(request: Request, read: Read) -> bytes:
     """Why the path: the same body for another patient is another request."""
-    return orjson.dumps(request.url.path) + read.canonical
+    return orjson.dumps(request.scope["path"]) + read.canonical
 
 
 async def _wait_for(edge: Edge, request: Request, call: Call) -> None:
@@ -224,6 +251,8 @@ def _takes_many(annotation: Any) -> bool:
 
 def _check_parameters(request: Request, known: Mapping[str, bool]) -> None:
     """`known`: name -> may it be given more than once?"""
+    if not request.scope["query_string"] and "\0" not in request.scope["path"]:
+        return
     query: Sequence[tuple[str, str]] = request.query_params.multi_items()
     times = Counter(name for name, _ in query)
     twice = [name for name, many in known.items() if not many and times[name] > 1]

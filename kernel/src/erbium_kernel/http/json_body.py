@@ -102,6 +102,8 @@ def _not_odd(raw: bytes, canonical: bytes) -> None:
 
 
 def _must_be_json(request: Request) -> None:
+    if request.headers.get("content-type") == "application/json" and "content-encoding" not in request.headers:
+        return
     header = Message()
     header["content-type"] = request.headers.get("content-type", "")
     charset = str(header.get_param("charset", "utf-8")).lower()

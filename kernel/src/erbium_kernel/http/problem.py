@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from erbium_kernel.away import is_away
@@ -140,6 +141,10 @@ def problem_of(error: BaseException) -> Problem:
     match error:
         case Faulty():
             return error.problem
+        case HTTPException(status_code=404):  # the router's
+            return problem("no-such-route", "Nothing answers at this address.")
+        case HTTPException(status_code=405):
+            return problem("method-not-allowed", "This address answers other methods.", headers=error.headers)
         case Rejected():
             return _refusal(error)
         case Stale():

@@ -44,6 +44,10 @@ class KeySet:
             await self._refresh(key_id)
         return self._named(key_id)
 
+    def fresh(self, key_id: str | None) -> Key | None:
+        """The public key, if it can be told without asking anybody."""
+        return self._named(key_id) if self._age() <= FRESH else None
+
     def _named(self, key_id: str | None) -> Key | None:
         if key_id is None:
             return next(iter(self._keys.values())) if len(self._keys) == 1 else None

@@ -3,11 +3,12 @@
 Source: RFC 9068 (JWT access tokens), RFC 8725 (best current practice), RFC 6750 (bearer errors).
 """
 
+import hashlib
 import math
 import warnings
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID, uuid5
 
 from joserfc import jws, jwt
@@ -23,6 +24,8 @@ ALGORITHMS = ("RS256", "RS384", "ES256", "ES384", "EdDSA", "Ed25519")  # asymmet
 LEEWAY_SECONDS = 60
 TOKEN_CHARACTERS_MAX = 8_192
 CLINICS_MAX = 1_000
+BELIEVED_MAX = 10_000  # tokens whose signature is not checked again for a while
+BELIEVED_SECONDS = 60.0  # and for how long; less where they end before, or where the provider's keys are fetched anew
 CLIENT_CHARACTERS_MAX = 200
 EVERY_CLINIC = "*"
 _SUBJECTS = UUID("6f0a3b52-6d5c-5c0e-9d0e-0e5b1f6c2a11")  # namespace of subjects that are no UUIDs themselves
@@ -47,6 +50,19 @@ class Keys(Protocol):
         """The key under this id, None if there is none. Raises: Unavailable."""
         ...
 
+    def fresh(self, key_id: str | None) -> Key | None:
+        """The same, if it can be told without asking anybody."""
+        ...
+
+
+class _Believed(NamedTuple):
+    """A checked token. `key` is the very object: keys that are fetched anew are other objects, so what they signed is checked again."""
+
+    principal: Principal
+    key_id: str | None
+    key: Key
+    until: float  # Unix time of the machine
+
 
 class Verifier:
     """Turns a bearer token into a `Principal`. Time is the machine's, never the domain's."""
@@ -54,17 +70,31 @@ class Verifier:
     def __init__(self, keys: Keys, *, issuer: str, audience: str, clock: Clock) -> None:
         """`issuer` and `audience` are compared exactly."""
         self._keys, self._issuer, self._audience, self._clock = keys, issuer, audience, clock
+        self._believed: dict[bytes, _Believed] = {}
+
+    def known(self, token: str) -> Principal | None:
+        """Who asks, if this very token was checked a moment ago and nothing has changed since; None = ask `principal`."""
+        believed = self._believed.get(_digest(token))
+        if believed is None or self._clock.machine().timestamp() >= believed.until:
+            return None
+        return believed.principal if self._keys.fresh(believed.key_id) is believed.key else None
 
     async def principal(self, token: str) -> Principal:
         """Who asks. Raises: TokenRefused; Unavailable if the provider's keys cannot be had."""
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise TokenRefused("the token is too long")
-        key = await self._keys.find(_key_id(token))
+        key_id = _key_id(token)
+        key = await self._keys.find(key_id)
         if key is None:
             raise TokenRefused("it is signed with a key that the issuer does not publish")
         claims = _verified(token, key)
         self._check(claims)
-        return _principal(claims, self._issuer)
+        principal = _principal(claims, self._issuer)
+        until = min(self._clock.machine().timestamp() + BELIEVED_SECONDS, claims["exp"] + LEEWAY_SECONDS)
+        while len(self._believed) >= BELIEVED_MAX:
+            self._believed.pop(next(iter(self._believed)))
+        self._believed[_digest(token)] = _Believed(principal, key_id, key, until)
+        return principal
 
     def _check(self, claims: Mapping[str, Any]) -> None:
         if claims.get("iss") != self._issuer:
@@ -77,6 +107,11 @@ class Verifier:
             raise TokenRefused("it has expired", expired=True)
         if min(_seconds_since(now, claims, "nbf"), _seconds_since(now, claims, "iat")) < -LEEWAY_SECONDS:
             raise TokenRefused("it is not valid yet")
+
+
+def _digest(token: str) -> bytes:
+    """Why not the token itself: whoever reads our memory should find none that still opens doors."""
+    return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def _key_id(token: str) -> str | None:

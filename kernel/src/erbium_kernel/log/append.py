@@ -1,37 +1,22 @@
 """Appends on PostgreSQL: one command alone, or many that share a flush."""
 
-import asyncio
-import json
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from erbium_kernel.decider import Claim, Guard, Release, SetTimer, TakeName
-from erbium_kernel.errors import LostLease, Unavailable, VersionConflict
+from erbium_kernel.errors import LostLease, VersionConflict
 from erbium_kernel.log.doors import Door
-from erbium_kernel.log_records import AfterAppend, Append, MoveCheckpoint, TimerFired
+from erbium_kernel.log.grouping import Grouping
+from erbium_kernel.log_records import AfterAppend, Answer, Append, MoveCheckpoint, NewEvent, TimerFired
 from erbium_kernel.ports import Clock
 
-GROUP_COMMANDS_MAX = 64
-WAITING_COMMANDS_MAX = 4_096
-WRITERS = 2
-STOP_SECONDS = 5.0
-
-APPEND = "SELECT erbium_append({})".format(
-    ", ".join(
-        f"${place}::{kind}"
-        for place, kind in enumerate(
-            "uuid timestamptz text[] int[] timestamptz[] text[] text[] uuid[] uuid[] uuid[] text[] "
-            "int[] uuid[] text[] int[] uuid[] uuid[] uuid[] text[] jsonb jsonb jsonb".split(),
-            start=1,
-        )
-    )
-)
+APPEND = "SELECT erbium_append_group($1, $2, $3, $4, $5, $6)"
 
 # Compare-and-set; 1 if it has moved, else 0; read tables move theirs by it too. Only a first move makes the row: one that a rebuild is
 # about to delete must not come back.
@@ -51,39 +36,35 @@ FREE_KEY = (
 
 
 def arguments(group: Sequence[Append], recorded_at: datetime) -> tuple[Any, ...]:
-    """The group as the arrays of `erbium_append`: commands first, then their events in order."""
-    events = [(place, event) for place, work in enumerate(group, start=1) for event in work.events]
-    guards = [_guard(guard) for work in group for guard in work.guards]
-    timers = [_timer(place, work, *change) for place, work in enumerate(group, start=1) for change in work.timers]
-    answers = [_answer(place, work) for place, work in enumerate(group, start=1) if work.answer]
+    """The group as `erbium_append_group` takes it."""
+    numbered = list(enumerate(group, start=1))
     return (
         group[0].chain_id,
         recorded_at,
-        [work.stream for work in group],
-        [work.expected for work in group],
-        [work.occurred_at for work in group],
-        [work.actor.kind for work in group],
-        [work.actor.id for work in group],
-        [work.command_id for work in group],
-        [work.correlation_id for work in group],
-        [work.causation_id for work in group],
-        [work.traceparent for work in group],
-        [place for place, _ in events],
-        [event.event_id for _, event in events],
-        [event.type for _, event in events],
-        [event.schema_version for _, event in events],
-        [event.ordering_id for _, event in events],
-        [event.clinic_id for _, event in events],
-        [event.subject_id for _, event in events],
-        [event.data.decode() for _, event in events],
-        _json(guards),
-        _json(timers),
-        _json(answers),
+        _json([_command(place, work) for place, work in numbered]),
+        _json([_guard(guard) for work in group for guard in work.guards]),
+        _json([_timer(place, work, *change) for place, work in numbered for change in work.timers]),
+        _json([_answer(place, work.answer) for place, work in numbered if work.answer]),
     )
 
 
 def _json(items: list[dict[str, Any]]) -> str | None:
-    return json.dumps(items, default=str) if items else None
+    return orjson.dumps(items, default=str).decode() if items else None
+
+
+def _command(place: int, work: Append) -> dict[str, Any]:
+    return {
+        "place": place, "stream": work.stream, "expected": work.expected, "occurred_at": work.occurred_at, "command_id": work.command_id,
+        "correlation_id": work.correlation_id, "causation_id": work.causation_id, "actor_kind": work.actor.kind, "actor_id": work.actor.id,
+        "traceparent": work.traceparent, "events": [_event(nth, event) for nth, event in enumerate(work.events, start=1)],
+    }  # fmt: skip
+
+
+def _event(nth: int, event: NewEvent) -> dict[str, Any]:
+    return {
+        "nth": nth, "event_id": event.event_id, "type": event.type, "schema_version": event.schema_version,
+        "ordering_id": event.ordering_id, "clinic_id": event.clinic_id, "subject_id": event.subject_id, "data": orjson.Fragment(event.data),
+    }  # fmt: skip
 
 
 def _guard(guard: Guard) -> dict[str, Any]:
@@ -96,11 +77,13 @@ def _timer(place: int, work: Append, set_by: UUID, change: Any) -> dict[str, Any
     return {**head, "type": change.type, "due_at": change.due_at, "ref": change.ref} if isinstance(change, SetTimer) else head
 
 
-def _answer(place: int, work: Append) -> dict[str, Any]:
-    assert work.answer is not None
-    answer = asdict(work.answer)
-    _, client, route, key = work.answer.key
-    return {**answer, "command": place, "client": client, "route": route, "key": key, "fingerprint": work.answer.fingerprint.hex()}
+def _answer(place: int, answer: Answer) -> dict[str, Any]:
+    _, client, route, key = answer.key
+    return {
+        "place": place, "client": client, "route": route, "key": key, "fingerprint": answer.fingerprint.hex(), "status": answer.status,
+        "stream": answer.stream, "version": answer.version, "event_id": answer.event_id, "slug": answer.slug, "detail": answer.detail,
+        "facts": answer.facts,
+    }  # fmt: skip
 
 
 async def append_alone(connection: "asyncpg.Connection[Any]", work: Append, recorded_at: datetime) -> int:
@@ -153,90 +136,19 @@ def move_arguments(move: MoveCheckpoint) -> tuple[Any, ...]:
     return move.subscriber, to.epoch, str(to.tx), to.position, was.epoch, str(was.tx), was.position
 
 
-class GroupAppender:
-    """Commands without guards wait here for a writer and share its flush; each is told its own outcome after the commit."""
+class Appending(Grouping[Append, int]):
+    """Commands without guards share a flush; each is told its own outcome after the commit. Raises: VersionConflict, and as `told`."""
 
     def __init__(self, door: Door, clock: Clock) -> None:
-        """Writers start with the first command."""
-        self._door, self._clock = door, clock
-        self._waiting: deque[tuple[Append, asyncio.Future[int]]] = deque()
-        self._wake = asyncio.Event()
-        self._writers: list[asyncio.Task[None]] = []
-        self._closing = False
+        """`door` is where commands go."""
+        super().__init__("append", door)
+        self._clock = clock
 
-    async def append(self, work: Append) -> int:
-        """Raises: as `append_alone`; Unavailable when too many commands wait already."""
-        if self._closing or len(self._waiting) >= WAITING_COMMANDS_MAX:
-            raise Unavailable("this process is stopping, or too many commands wait for the database")
-        if not self._writers:
-            self._writers = [asyncio.create_task(self._write(), name=f"append-{n}") for n in range(WRITERS)]
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, future))
-        self._wake.set()
-        return await future
+    def _place(self, work: Append) -> Hashable:
+        return work.stream  # of two commands on one stream the second would be decided on a version that is no more
 
-    async def close(self) -> None:
-        """The writers work off what waits, then stop."""
-        self._closing = True
-        self._wake.set()
-        if self._writers:
-            _, late = await asyncio.wait(self._writers, timeout=STOP_SECONDS)
-            for writer in late:
-                writer.cancel()
-
-    async def _write(self) -> None:
-        while True:
-            await self._wake.wait()
-            group = self._next_group()
-            if not group:
-                if self._closing:
-                    return
-                self._wake.clear()
-                continue
-            await self._together(group)
-
-    def _next_group(self) -> list[tuple[Append, asyncio.Future[int]]]:
-        """The next commands of one chain, never two of one stream, sorted by stream; the others keep their place."""
-        group: dict[str, tuple[Append, asyncio.Future[int]]] = {}
-        later: list[tuple[Append, asyncio.Future[int]]] = []
-        while self._waiting and len(group) < GROUP_COMMANDS_MAX:
-            work, future = self._waiting.popleft()
-            if future.done():
-                continue
-            chain_id = next(iter(group.values()))[0].chain_id if group else work.chain_id
-            if work.stream in group or work.chain_id != chain_id:
-                later.append((work, future))
-            else:
-                group[work.stream] = (work, future)
-        self._waiting.extendleft(reversed(later))
-        return [group[stream] for stream in sorted(group)]
-
-    async def _together(self, group: list[tuple[Append, asyncio.Future[int]]]) -> None:
-        try:
-            async with self._door.connection() as connection:
-                versions = await connection.fetchval(APPEND, *arguments([work for work, _ in group], self._clock.now()))
-        except Unavailable as away:
-            for _, future in group:
-                _tell(future, away)
-        except Exception:  # noqa: BLE001  # whatever one member did, it rolled back all: each alone is told its own error
-            await self._one_by_one(group)
-        else:
-            for (_, future), version in zip(group, versions, strict=True):
-                _tell(future, VersionConflict() if version is None else version)
-
-    async def _one_by_one(self, group: list[tuple[Append, asyncio.Future[int]]]) -> None:
-        for work, future in group:
-            try:
-                async with self._door.connection() as connection:
-                    _tell(future, await append_alone(connection, work, self._clock.now()))
-            except Exception as error:  # noqa: BLE001  # handed to the caller that waits for it
-                _tell(future, error)
-
-
-def _tell(future: "asyncio.Future[int]", outcome: int | Exception) -> None:
-    if future.done():
-        return
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+    async def _done(self, connection: "asyncpg.Connection[Any]", group: Sequence[Append]) -> Sequence[int | Exception]:
+        by_stream = sorted(group, key=lambda work: work.stream)  # two groups that meet wait for each other in one order
+        versions = await connection.fetchval(APPEND, *arguments(by_stream, self._clock.now()))
+        found = {work.stream: version for work, version in zip(by_stream, versions, strict=True)}
+        return [VersionConflict() if found[work.stream] is None else found[work.stream] for work in group]

@@ -13,8 +13,10 @@ from erbium_kernel.errors import AlreadyAnswered, GuardRefused, Unavailable, Ver
 API_DEADLINE_SECONDS = 1.5  # a client is told "not now" within 2 s
 WORK_DEADLINE_SECONDS = 10.0
 CONNECT_SECONDS = 1.0
-POOL_CONNECTIONS_MAX = 8
+POOL_CONNECTIONS_MAX = 6
 KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2"}
+# Functions of the log are planned once, for logs of any size: a plan of a young log would look through all of it when it has grown.
+PLANNED = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 # For what is made again if a crash of the server takes it: how far somebody has followed, what stands on the topic. It is lost only from
 # the end, so nothing that survives follows from something that does not. An own event is never written so: others hear of it.
 NOT_FLUSHED = {"synchronous_commit": "off"}
@@ -45,30 +47,27 @@ async def told() -> AsyncIterator[None]:
 class Door:
     """A pool of one role. `deadline_seconds` bounds each use, waiting for a connection included."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", deadline_seconds: float) -> None:
+    def __init__(self, url: str, pool: "asyncpg.Pool[Any]", deadline_seconds: float) -> None:
         """Use `open`."""
-        self._pool, self._deadline_seconds = pool, deadline_seconds
+        self._url, self._pool, self._deadline_seconds = url, pool, deadline_seconds
 
     @classmethod
     async def open(cls, url: str, deadline_seconds: float) -> "Door":
         """Connects lazily: a database that is away now is met at the first use."""
-        pool = asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=POOL_CONNECTIONS_MAX,
-            timeout=CONNECT_SECONDS,
-            command_timeout=deadline_seconds,
-            server_settings=KEEPALIVE,
-            reset=_keep,
-        )
+        pool = asyncpg.create_pool(url, min_size=0, max_size=POOL_CONNECTIONS_MAX, reset=_keep, **_options(deadline_seconds))
         await pool
-        return cls(pool, deadline_seconds)
+        return cls(url, pool, deadline_seconds)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
         """One connection until the block ends. Raises: as `told`."""
         async with told(), asyncio.timeout(self._deadline_seconds), self._pool.acquire() as connection:
             yield connection
+
+    async def own(self) -> "asyncpg.Connection[Any]":
+        """A connection outside the pool, whoever asked for it closes it; each use has the door's deadline. Raises: as `told`."""
+        async with told(), asyncio.timeout(self._deadline_seconds):
+            return await asyncpg.connect(self._url, **_options(self._deadline_seconds))
 
     def in_use(self) -> int:
         """Connections that are lent out now."""
@@ -81,6 +80,10 @@ class Door:
             await asyncio.wait_for(self._pool.close(), self._deadline_seconds)
         except TimeoutError:
             self._pool.terminate()
+
+
+def _options(deadline_seconds: float) -> dict[str, Any]:
+    return {"timeout": CONNECT_SECONDS, "command_timeout": deadline_seconds, "server_settings": {**KEEPALIVE, **PLANNED}}
 
 
 async def _keep(_: "asyncpg.Connection[Any]") -> None:

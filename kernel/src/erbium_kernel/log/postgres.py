@@ -10,11 +10,12 @@ from uuid import UUID
 import asyncpg
 
 from erbium_kernel.event import Cursor
-from erbium_kernel.log.append import GroupAppender, append_alone
+from erbium_kernel.log.append import Appending, append_alone
 from erbium_kernel.log.doors import API_DEADLINE_SECONDS, WORK_DEADLINE_SECONDS, Door, dedicated, told
 from erbium_kernel.log.lease import READABLE, PostgresLease
+from erbium_kernel.log.loading import WHOLE, Asked, Loading
 from erbium_kernel.log.parking import Parking
-from erbium_kernel.log.rows import answer_of, cursor_of, heartbeats_of, key_of, row_of
+from erbium_kernel.log.rows import cursor_of, heartbeats_of, key_of
 from erbium_kernel.log.taking_in import take_in
 from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, News, Slice, TakenIn, TimerFired
 from erbium_kernel.ports import Clock, Lease
@@ -36,7 +37,7 @@ class PostgresStore(Parking):
         commands = api or work
         assert commands is not None, "a store needs at least one role"
         self._commands = commands
-        self._group = GroupAppender(commands, clock)
+        self._loading, self._appending = Loading(commands), Appending(commands, clock)
 
     @classmethod
     async def open(cls, *, service: str, api_url: str | None, work_url: str | None, clock: Clock) -> "PostgresStore":
@@ -55,7 +56,8 @@ class PostgresStore(Parking):
 
     async def close(self) -> None:
         """Lets appends under way end, then closes the pools."""
-        await self._group.close()
+        await self._loading.close()
+        await self._appending.close()
         for door in (self._api, self._work):
             if door is not None:
                 await door.close()
@@ -73,16 +75,12 @@ class PostgresStore(Parking):
         self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None, since: str | None = None
     ) -> Loaded:
         """See `ports.Store.load`."""
-        scope = answer[1:] if answer else (None, None, None)
-        async with self._commands.connection() as connection:
-            records = await connection.fetch("SELECT * FROM erbium_load($1, $2, $3, $4, $5, $6, $7)", chain_id, stream, upto, since, *scope)
-        given = next((answer_of(record["answer"]) for record in records if record["answer"]), None)
-        return Loaded(rows=tuple(row_of(record, chain_id, own=True) for record in records if not record["answer"]), answer=given)
+        return await self._loading.do(Asked(chain_id, stream, WHOLE if upto is None else upto, since, answer))
 
     async def append(self, work: Append) -> int:
         """See `ports.Store.append`. Guards and effects go alone, everything else in groups."""
         if not work.guards and not work.after:
-            return await self._group.append(work)
+            return await self._appending.do(work)
         door = self._background() if work.after else self._commands
         async with door.connection() as connection:
             return await append_alone(connection, work, self._clock.now())

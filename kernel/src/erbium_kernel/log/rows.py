@@ -55,7 +55,7 @@ def row_of(record: Mapping[str, Any], chain_id: UUID, *, own: bool = False) -> R
 
 
 def answer_of(text: str) -> Answer:
-    """A stored answer, from the JSON that `erbium_load` returns."""
+    """A stored answer, from the JSON that `erbium_load_group` returns."""
     found = json.loads(text)
     return Answer(
         key=AnswerKey(UUID(found["chain_id"]), found["client"], found["route"], found["key"]),

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
+from msgspec.structs import replace as changed
+
 from screening.patient.decision_events import (
     ClearanceDeferred,
     ClearanceExpired,
@@ -45,38 +47,38 @@ def evolve(state: State, event: Event) -> State:
     if isinstance(event, PatientErased):
         return Erased(event.erased_on)
     assert isinstance(state, Registered), f"{type(event).__name__} of somebody who is not registered"
-    return replace(_recorded(state, event), version=state.version + 1)
+    return changed(_recorded(state, event), version=state.version + 1)
 
 
 def _recorded(state: Registered, event: Event) -> Registered:
     match event:
         case ProcedureReported():
-            return replace(state, procedures={**state.procedures, event.procedure_id: event})
+            return changed(state, procedures={**state.procedures, event.procedure_id: event})
         case ProcedureCorrected():
-            return replace(state, corrections={**state.corrections, event.procedure_id: event})
+            return changed(state, corrections={**state.corrections, event.procedure_id: event})
         case QuestionnaireAnswered():
-            return replace(state, answer_sets={**state.answer_sets, event.answers_id: event})
+            return changed(state, answer_sets={**state.answer_sets, event.answers_id: event})
         case ConsultationHeld():
-            return replace(state, consultations={**state.consultations, event.consultation_id: event})
+            return changed(state, consultations={**state.consultations, event.consultation_id: event})
         case ExaminationRecorded():
-            return replace(state, examinations={**state.examinations, event.consultation_id: event})
+            return changed(state, examinations={**state.examinations, event.consultation_id: event})
         case TestSpotPlaced():
-            return replace(state, spots={**state.spots, event.spot_id: event})
+            return changed(state, spots={**state.spots, event.spot_id: event})
         case TestSpotRead():
             readings = (*state.spot_readings.get(event.spot_id, ()), event)
-            return replace(state, spot_readings={**state.spot_readings, event.spot_id: readings})
+            return changed(state, spot_readings={**state.spot_readings, event.spot_id: readings})
         case PreconditionRecorded():
-            return replace(state, preconditions={**state.preconditions, event.precondition_id: event})
+            return changed(state, preconditions={**state.preconditions, event.precondition_id: event})
         case AdvisoryAcknowledged():
-            return replace(state, acknowledged=(*state.acknowledged, event))
+            return changed(state, acknowledged=(*state.acknowledged, event))
         case AdverseEventNoted():
-            return replace(state, adverse_events={**state.adverse_events, event.adverse_event_id: event})
+            return changed(state, adverse_events={**state.adverse_events, event.adverse_event_id: event})
         case AdverseEventSettled():
-            return replace(state, settled={**state.settled, event.adverse_event_id: event})
+            return changed(state, settled={**state.settled, event.adverse_event_id: event})
         case ChangesAttested():
-            return replace(state, attestations={**state.attestations, event.attestation_id: event})
+            return changed(state, attestations={**state.attestations, event.attestation_id: event})
         case TreatmentNoted():
-            return replace(state, treatments={**state.treatments, event.treatment_id: event})
+            return changed(state, treatments={**state.treatments, event.treatment_id: event})
         case _:
             return _decided(state, event)
 
@@ -84,11 +86,11 @@ def _recorded(state: Registered, event: Event) -> Registered:
 def _decided(state: Registered, event: Event) -> Registered:
     match event:
         case OverrideGranted():
-            return replace(state, overrides={**state.overrides, event.override_id: event})
+            return changed(state, overrides={**state.overrides, event.override_id: event})
         case ClearanceGranted():
             return with_clearance(state, Clearance(granted=event))
         case ClearanceDeferred() | ClearanceRefused():
-            return replace(state, denials={**state.denials, event.clearance_id: event})
+            return changed(state, denials={**state.denials, event.clearance_id: event})
         case ClearanceSuspended():
             return with_clearance(state, replace(state.clearances[event.clearance_id], standing="suspended", suspension=event))
         case ClearanceReinstated():
@@ -100,7 +102,7 @@ def _decided(state: Registered, event: Event) -> Registered:
             was = state.clearances[event.clearance_id]
             return with_clearance(state, replace(was, standing="expired", ended_on=was.granted.valid_until + _NEXT_DAY))
         case RetentionLockLifted():
-            return replace(state, lifted=frozenset((*state.lifted, *state.clearances, *state.treatments)))
+            return changed(state, lifted=frozenset((*state.lifted, *state.clearances, *state.treatments)))
         case (
             PatientRegistered() | PatientErased() | ProcedureReported() | ProcedureCorrected() | QuestionnaireAnswered()
             | ConsultationHeld() | ExaminationRecorded() | TestSpotPlaced() | TestSpotRead() | PreconditionRecorded()

@@ -1,10 +1,13 @@
 """What the record of a patient comes to. Three phases, so that nothing can be recorded of a stranger or of an erased person."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace as changed
 
 from erbium_kernel.personal import Personal
 from screening.facts import Acknowledgement, Answer, Examination, Facts, Override, Precondition, Procedure, Spot
@@ -56,28 +59,30 @@ class Erased:
     erased_on: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """A patient: everything recorded, by id. `version` counts the events."""
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """A patient: everything recorded, by id. `version` counts the events.
+
+    Why no dataclass: each event makes another one out of it, and every command folds the whole record.
+    """
 
     registration: PatientRegistered
     version: int = 1
-    procedures: Mapping[UUID, ProcedureReported] = field(default_factory=dict)
-    corrections: Mapping[UUID, ProcedureCorrected] = field(default_factory=dict)
-    answer_sets: Mapping[UUID, QuestionnaireAnswered] = field(default_factory=dict)
-    consultations: Mapping[UUID, ConsultationHeld] = field(default_factory=dict)
-    examinations: Mapping[UUID, ExaminationRecorded] = field(default_factory=dict)
-    spots: Mapping[UUID, TestSpotPlaced] = field(default_factory=dict)
-    spot_readings: Mapping[UUID, tuple[TestSpotRead, ...]] = field(default_factory=dict)
-    preconditions: Mapping[UUID, PreconditionRecorded] = field(default_factory=dict)
+    procedures: Mapping[UUID, ProcedureReported] = {}
+    corrections: Mapping[UUID, ProcedureCorrected] = {}
+    answer_sets: Mapping[UUID, QuestionnaireAnswered] = {}
+    consultations: Mapping[UUID, ConsultationHeld] = {}
+    examinations: Mapping[UUID, ExaminationRecorded] = {}
+    spots: Mapping[UUID, TestSpotPlaced] = {}
+    spot_readings: Mapping[UUID, tuple[TestSpotRead, ...]] = {}
+    preconditions: Mapping[UUID, PreconditionRecorded] = {}
     acknowledged: tuple[AdvisoryAcknowledged, ...] = ()
-    overrides: Mapping[UUID, OverrideGranted] = field(default_factory=dict)
-    clearances: Mapping[UUID, Clearance] = field(default_factory=dict)
-    denials: Mapping[UUID, ClearanceDeferred | ClearanceRefused] = field(default_factory=dict)
-    adverse_events: Mapping[UUID, AdverseEventNoted] = field(default_factory=dict)
-    settled: Mapping[UUID, AdverseEventSettled] = field(default_factory=dict)
-    attestations: Mapping[UUID, ChangesAttested] = field(default_factory=dict)
-    treatments: Mapping[UUID, TreatmentNoted] = field(default_factory=dict)
+    overrides: Mapping[UUID, OverrideGranted] = {}
+    clearances: Mapping[UUID, Clearance] = {}
+    denials: Mapping[UUID, ClearanceDeferred | ClearanceRefused] = {}
+    adverse_events: Mapping[UUID, AdverseEventNoted] = {}
+    settled: Mapping[UUID, AdverseEventSettled] = {}
+    attestations: Mapping[UUID, ChangesAttested] = {}
+    treatments: Mapping[UUID, TreatmentNoted] = {}
     lifted: frozenset[UUID] = frozenset()
 
     @property
@@ -167,4 +172,4 @@ def _override(o: OverrideGranted) -> Override:
 
 def with_clearance(state: Registered, clearance: Clearance) -> Registered:
     """The record with this clearance as it now stands."""
-    return replace(state, clearances={**state.clearances, clearance.granted.clearance_id: clearance})
+    return changed(state, clearances={**state.clearances, clearance.granted.clearance_id: clearance})
