@@ -24,6 +24,14 @@ class Row:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class Looked(NamedTuple):
+    """What a look over the next rows found. `reached`: the last row that was passed, wanted or not. `at_the_end`: of what is readable."""
+
+    rows: Sequence[Row]
+    reached: Cursor
+    at_the_end: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
     """An encoded event that waits for its place; stream and version follow from its `Append`."""

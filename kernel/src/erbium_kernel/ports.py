@@ -1,6 +1,6 @@
 """What the kernel's roles need from a log and a clock: the memory and the real adapters pass one suite each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,6 +13,7 @@ from erbium_kernel.log_records import (
     Heartbeat,
     Key,
     Loaded,
+    Looked,
     News,
     Park,
     ParkedKey,
@@ -58,6 +59,10 @@ class Lease(Protocol):
 
     async def read(self, after: Cursor, limit: int) -> Sequence[Row]:
         """The next rows in the order (epoch, tx, position), never one that an open transaction could still precede."""
+        ...
+
+    async def look(self, after: Cursor, limit: int, hears: Collection[str]) -> Looked:
+        """Goes over the next `limit` rows as `read` does, and brings those of these types: what nobody here wants stays where it is."""
         ...
 
     async def hides(self, after: Cursor) -> bool:
