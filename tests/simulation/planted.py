@@ -72,6 +72,8 @@ NOTHING: Final = Planted()
 class MovesFirst(Reacting):
     """The checkpoint moves before the effect: what dies in between never happens."""
 
+    rows_max = 1
+
     async def work(self, lease: Lease, rows: Sequence[Row], move: MoveCheckpoint) -> Cursor:
         """See `Effect.work`."""
         (row,) = rows

@@ -138,7 +138,7 @@ class Site:
                     signal(f"{self.name}/relay")
         if where in KEYS_CHANGED:
             signal(f"{self.name}/relay")
-        if work is not None and work.timers:
+        if where == "append together: committed" or (work is not None and work.timers):
             signal(f"{self.name}/timers")
 
     def everybody(self) -> None:

@@ -1,6 +1,5 @@
 """Changes of read tables written together: what stands is read once, changed in memory, and written by one statement a table."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -75,26 +74,25 @@ class _Page:
     def make(self, change: Change) -> None:
         match change:
             case Put():
-                self._put(change.values, change.values)
+                self._put(tuple(change.values[name] for name in self._shape.key), change.values)
             case Amend():
                 key = self._shape.key_of(change)
                 assert key is not None
                 standing = self.rows.get(key)
                 if standing is not None:
-                    self.rows[key] = standing | self._shape.kept(change.values)
+                    standing.update(self._shape.kept(change.values))
             case Revise():
                 key = self._shape.key_of(change)
                 assert key is not None
                 standing = self.rows.get(key)
                 values = change.revised(None if standing is None else self._shape.shown(standing))
                 if values is not None:
-                    self._put(change.key, values)
+                    self._put(key, {**change.key, **values})
             case Drop():
                 self._drop(self._shape.kept(change.where))
 
-    def _put(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        place = tuple(key[name] for name in self._shape.key)
-        self.rows[place] = (self.rows.get(place) or self._shape.empty) | self._shape.kept(key) | self._shape.kept(values)
+    def _put(self, key: Key, values: Mapping[str, Any]) -> None:
+        self.rows[key] = (self.rows.get(key) or self._shape.empty) | self._shape.kept(values)
 
     def _drop(self, where: Kept) -> None:
         """Deleted before anything is put: a row that a later change brings back is written whole."""
@@ -131,7 +129,7 @@ class _Shape:
 
     def shown(self, row: Kept) -> Mapping[str, Any]:
         """As a query shows it."""
-        return {name: json.loads(value) if name in self.json and value is not None else value for name, value in row.items()}
+        return {name: msgspec.json.decode(value) if name in self.json and value is not None else value for name, value in row.items()}
 
     def delete(self, columns: tuple[str, ...]) -> str:
         """$1 the chain, $2 what these columns equal."""
@@ -147,7 +145,7 @@ class _Shape:
         return " AND ".join([f't."{CHAIN}" = $1', *(f't."{name}" = r."{name}"' for name in columns)])
 
     def _text(self, name: str, value: Any) -> str | None:
-        return None if value is None and self.json[name] else json.dumps(value)
+        return None if value is None and self.json[name] else msgspec.json.encode(value).decode()
 
 
 @lru_cache(maxsize=1_000)
