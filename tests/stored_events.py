@@ -16,7 +16,7 @@ from erbium_kernel.codec import Codec, personal_values
 from erbium_kernel.event import Envelope, Message, Stored
 from erbium_kernel.migrating import VERSION_TABLE
 from erbium_kernel.personal import Personal, Sealed
-from erbium_kernel.projecting import set_chain
+from erbium_kernel.projecting import apply, set_chain
 from erbium_kernel.rebuild import rebuild
 from erbium_kernel.service import Service
 from tests.house import House
@@ -133,7 +133,7 @@ async def rows_after(house: House, table: str, *events: tuple[Envelope, Any], ti
         await set_chain(connection, house.chain)
         for envelope, record in events:
             for _ in range(times):
-                await projection.apply(connection, changed(envelope, chain_id=house.chain), record)
+                await apply(connection, projection, changed(envelope, chain_id=house.chain), record)
         found = (await connection.execute(select(target).order_by(*target.primary_key))).mappings().all()
     return [{name: value for name, value in row.items() if name != "chain_id"} for row in found]
 

@@ -1,5 +1,6 @@
 """All checkers of one run, and when each is asked."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID
 
@@ -67,8 +68,8 @@ class Checkers:
             found.setdefault(kind, []).append(check_nothing_after_the_end)
         return found
 
-    def _follows(self, _: "World", seen: Seen, work: Append | None, fresh: list[Row]) -> None:
-        self.following[seen.site.name].committed(work, fresh)
+    def _follows(self, _: "World", seen: Seen, works: Sequence[Append], fresh: list[Row]) -> None:
+        self.following[seen.site.name].committed(works, fresh)
 
     def answered(self, site: str, answer: tuple[Any, ...]) -> None:
         """A client has been told so: it must stand for ever."""

@@ -72,6 +72,8 @@ NOTHING: Final = Planted()
 class MovesFirst(Reacting):
     """The checkpoint moves before the effect: what dies in between never happens."""
 
+    rows_max = 1
+
     async def work(self, lease: Lease, rows: Sequence[Row], move: MoveCheckpoint) -> Cursor:
         """See `Effect.work`."""
         (row,) = rows
@@ -103,10 +105,7 @@ async def _publish_and_hope(self: Any, topic: str, records: Sequence[Any]) -> No
 
 def _next_batch_of_anybody(self: Any) -> list[Row]:
     """A parked key does not hold up its later rows."""
-    while self._rows and not self._rows[0][1]:
-        self._handled(1)
-    limit = 1 if self._singly else self._effect.rows_max
-    return list(islice((row for row, wanted in self._rows if wanted), limit))
+    return list(islice(self._rows, 1 if self._singly else self._effect.rows_max))
 
 
 _write_key: Callable[..., None] = erbium_kernel.log.memory_intake.write_key

@@ -14,7 +14,7 @@ from erbium_kernel.codec import Codec
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.event import Cursor, Envelope, Message
 from erbium_kernel.log.memory import MemoryStore
-from erbium_kernel.log_records import Append, Row
+from erbium_kernel.log_records import Append, MoveCheckpoint, Row
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.service import Service
 from erbium_kernel.subscribing import Reaction, To
@@ -37,6 +37,7 @@ LOOKED_AT: Final = (
     "checkpoint", "read", "hides", "parked keys", "skips", "parked rows", "lease", "place of", "checkpoints", "end", "due timers", "move",
     "positions", "cluster id", "heartbeats", "keys", "changed keys", "parked in", "parked", "parked detail", "take in",
 )  # fmt: skip
+APPENDED: Final = frozenset({"append: committed", "append together: committed"})
 READS: Final = frozenset(f"{what}: begin" for what in LOOKED_AT)
 
 
@@ -80,8 +81,13 @@ class WatchedStore(MemoryStore):
         """See `ports.Store.append`."""
         if self.appended is not None:
             self.appended(work)
-        self._site.appending[self._site.world.turns.current] = work
+        self._site.appending[self._site.world.turns.current] = (work,)
         return await super().append(work)
+
+    async def append_together(self, group: Sequence[Append], move: MoveCheckpoint) -> None:
+        """See `ports.Store.append_together`."""
+        self._site.appending[self._site.world.turns.current] = group
+        await super().append_together(group, move)
 
 
 class Site:
@@ -95,7 +101,7 @@ class Site:
         self.chance = random.Random(chance.getrandbits(64))
         self.codec = codec_for(service.name)
         self.codec.known.clear()
-        self.appending: dict[Task | None, Append] = {}
+        self.appending: dict[Task | None, Sequence[Append]] = {}
         self.store = WatchedStore(self)
         self.read_tables: dict[tuple[str, Any, Any], tuple[Any, ...]] = {}
         self.processes: list[Process] = []
@@ -112,8 +118,8 @@ class Site:
     async def pause(self, where: str) -> None:
         """Where a database lets others in."""
         if where.endswith("committed"):
-            work = self.appending.pop(self.world.turns.current, None) if where == "append: committed" else None
-            self._wake(where, work, self.world.watch.committed(self, work))
+            works = self.appending.pop(self.world.turns.current, ()) if where in APPENDED else ()
+            self._wake(where, works, self.world.watch.committed(self, works))
             if self.dies_at_commit:
                 self.world.dies_now(self)
         elif where in READS and self.chance.random() < RUN_ON:
@@ -122,7 +128,7 @@ class Site:
         if self.database_fails and self.chance.random() < self.database_fails:
             raise Unavailable("the database is away")
 
-    def _wake(self, where: str, work: Append | None, fresh: Sequence[Row]) -> None:
+    def _wake(self, where: str, works: Sequence[Append], fresh: Sequence[Row]) -> None:
         """Whoever hears of what has become readable. Why not everybody: who has nothing to do looks by himself now and then."""
         signal, ears, readable = self.world.turns.signal, self._ears, self.store.transactions.readable
         if fresh or self._hidden:
@@ -138,7 +144,7 @@ class Site:
                     signal(f"{self.name}/relay")
         if where in KEYS_CHANGED:
             signal(f"{self.name}/relay")
-        if work is not None and work.timers:
+        if any(work.timers for work in works):
             signal(f"{self.name}/timers")
 
     def everybody(self) -> None:

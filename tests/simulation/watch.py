@@ -1,6 +1,6 @@
 """Sees every commit of every service the moment it stands, folds it, and asks the checkers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -88,7 +88,7 @@ class Happened:
 
 
 OnEvent = Callable[[Happened], None]
-OnCommit = Callable[["World", Seen, Append | None, list[Row]], None]
+OnCommit = Callable[["World", Seen, Sequence[Append], list[Row]], None]
 
 
 class Watch:
@@ -105,8 +105,8 @@ class Watch:
         site.store.tables.log = log
         self.seen[site.name] = Seen(site, log, {decider.category: decider for decider in site.service.deciders})
 
-    def committed(self, site: "Site", work: Append | None) -> list[Row]:
-        """Something of this service stands now; `work` if it was an append. Returns the new rows. Raises: Broken."""
+    def committed(self, site: "Site", works: Sequence[Append]) -> list[Row]:
+        """Something of this service stands now; `works` if it was an append. Returns the new rows. Raises: Broken."""
         seen = self.seen[site.name]
         fresh, seen.log.fresh = seen.log.fresh, []
         for row in fresh:
@@ -116,7 +116,7 @@ class Watch:
             else:
                 seen.heard.append(row)
         for check in self._on_commit:
-            check(self._world, seen, work, fresh)
+            check(self._world, seen, works, fresh)
         return fresh
 
     def _own(self, seen: Seen, row: Row) -> None:

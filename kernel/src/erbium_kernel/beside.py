@@ -1,7 +1,7 @@
 """A read table made again beside the one in use, compared with it, and exchanged with it in one transaction: readers notice nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.event import Cursor
 from erbium_kernel.follow import Follower
 from erbium_kernel.log.doors import CONNECT_SECONDS, told
-from erbium_kernel.log_records import Row
+from erbium_kernel.log_records import Looked
 from erbium_kernel.parity import TableParity, compare
 from erbium_kernel.ports import Clock, Lease, Store
 from erbium_kernel.projecting import Projecting, transaction
@@ -109,8 +109,12 @@ class _Bounded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._lease, name)
 
-    async def read(self, after: Cursor, limit: int) -> Sequence[Row]:
-        return [row for row in await self._lease.read(after, limit) if row.cursor <= self.upto]
+    async def look(self, after: Cursor, limit: int, hears: Collection[str]) -> Looked:
+        found = await self._lease.look(after, limit, hears)
+        if found.reached <= self.upto:
+            return found
+        rows = [row for row in found.rows if row.cursor <= self.upto]
+        return Looked(rows, max(after, self.upto), at_the_end=True)
 
     async def skips(self) -> frozenset[tuple[UUID, UUID]]:
         async with transaction(self._engine) as connection:

@@ -119,7 +119,7 @@ class _Attempt(Generic[C, S, E]):
             raise
         if not self.decider.carry and version < STREAM_EVENTS_LONG <= version + len(new):
             metrics.stream_long(self.decider.category)
-            log.warning("stream long", stream=stream, version=version + len(new))
+            log.warning("stream long", stream=self.stream, version=version + len(new))
         return await self._append(new, events, state, version)
 
     async def _append(self, new: tuple[NewEvent, ...], events: Sequence[E], state: S, version: int) -> Outcome[S]:

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from typing import Protocol
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from erbium_kernel.progress import IDLE, WORKED, WORKED_OFF, Progress, blocked
 from erbium_kernel.trying_again import TryingAgain
 from erbium_kernel.whereabouts import reason_of
 
-READ_ROWS_MAX = 500  # rows read in one go
+LOOK_ROWS_MAX = 1_000  # of the log, passed over in one go
 RELEASED_ROWS_MAX = 50  # rows of released keys worked off in one step
 RELEASED_KEYS_MAX = 50  # released keys tried in one step, whatever comes of it
 ATTEMPTS_MAX = 3  # a row that fails so often by our own fault is parked with its key
@@ -37,7 +38,10 @@ class Effect(Protocol):
     aside_after_seconds: float | None  # a row whose own data is not here so long waits aside; None: it is waited for
 
     async def work(self, lease: Lease, rows: Sequence[Row], move: MoveCheckpoint) -> Cursor:
-        """The rows' effects commit together with the move; returns where the checkpoint stands now (unmoved: nothing to commit)."""
+        """The rows' effects commit together with the move; returns where the checkpoint stands now.
+
+        Unmoved: nothing to commit. Before `move.to`: only the rows up to there were taken, the others come again.
+        """
         ...
 
     async def work_parked(self, lease: Lease, row: Row, done: ParkedRowDone) -> None:
@@ -53,7 +57,8 @@ class Follower:
         self._effect, self._lease, self._clock = effect, lease, clock
         self._at: Cursor | None = None  # the committed checkpoint
         self._reached = Cursor()  # rows up to here are handled; not necessarily committed
-        self._rows: deque[tuple[Row, bool]] = deque()  # read and not handled yet; is it of interest?
+        self._rows: deque[Row] = deque()  # of interest, and not handled yet
+        self._looked_to = Cursor()  # nothing but `_rows` is of interest up to here
         self._at_the_end = False  # of what could be read then
         self._owed = False  # was a heard row passed since the last commit? somebody may wait until it is followed
         self._skips: frozenset[tuple[UUID, UUID]] = frozenset()  # (chain, event)
@@ -84,12 +89,12 @@ class Follower:
         self._pending.clear()
         self._owed = False
         # First: what a rebuild sends us back over may have been skipped a moment before.
-        at = self._reached = await self._lease.checkpoint()
+        at = self._reached = self._looked_to = await self._lease.checkpoint()
         self._parked, self._skips = await self._lease.parked_keys(), await self._lease.skips()
         self._at = at
 
     async def _follow(self) -> Progress:
-        if not self._rows and not await self._read():
+        if not self._rows and not await self._look():
             return await self._rest()
         trouble, had_effect = None, False
         for _ in range(self._effect.turns_max):
@@ -98,6 +103,8 @@ class Follower:
                 break
             trouble = await self._work(batch)
             had_effect = True
+        if trouble and self._rows:
+            self._reached = _just_before(self._rows[0])
         if self._owed or trouble or not had_effect:
             await self._flush()  # else what was passed behind the last effect is committed with the next one, or at rest
         if trouble:
@@ -111,51 +118,57 @@ class Follower:
             raise LostLease  # a rebuild has sent us back to the beginning
         return IDLE
 
-    async def _read(self) -> bool:
-        rows = await self._lease.read(self._reached, READ_ROWS_MAX)
-        self._at_the_end = len(rows) < READ_ROWS_MAX
-        self._rows.extend((row, row.envelope.type in self._effect.hears and not self._is_skipped(row)) for row in rows)
-        return bool(rows)
+    async def _look(self) -> bool:
+        found = await self._lease.look(self._looked_to, LOOK_ROWS_MAX, self._effect.hears)
+        passed, self._looked_to, self._at_the_end = found.reached != self._looked_to, found.reached, found.at_the_end
+        self._rows.extend(row for row in found.rows if not self._is_skipped(row))
+        self._owed |= len(self._rows) < len(found.rows)
+        self._handled(0)
+        return passed
 
     def _is_skipped(self, row: Row) -> bool:
         return (row.envelope.chain_id, row.envelope.event_id) in self._skips
 
     def _next_batch(self) -> list[Row]:
-        """Passes what is of no interest, parks what stands behind a parked row, and takes the rows up to the next of those."""
-        while self._rows:
-            row, wanted = self._rows[0]
-            if wanted and _key(row) not in self._parked:
-                break
-            if wanted:
-                self._pending.append(Park(row=row, reason=None))
+        """Parks what stands behind a parked row, and takes the rows up to the next of those."""
+        while self._rows and _key(self._rows[0]) in self._parked:
+            self._pending.append(Park(row=self._rows[0], reason=None))
             self._handled(1)
         limit = 1 if self._singly else self._effect.rows_max
-        batch: list[Row] = []
-        for row, wanted in self._rows:
-            if len(batch) == limit or (wanted and _key(row) in self._parked):
-                break
-            if wanted:
-                batch.append(row)
-        return batch
+        return list(takewhile(lambda row: _key(row) not in self._parked, islice(self._rows, limit)))
 
     async def _work(self, batch: Sequence[Row]) -> str | None:
         """One transaction; says what is in the way, if anything is."""
         if self._pending:
             await self._flush()
         assert self._at is not None
+        move = MoveCheckpoint(self._effect.name, self._at, self._place_behind(batch))
         try:
-            self._at = await self._effect.work(self._lease, batch, MoveCheckpoint(self._effect.name, self._at, batch[-1].cursor))
+            self._at = await self._effect.work(self._lease, batch, move)
         except LostLease:
             raise
-        except VersionConflict:
-            return LOST_RACE
-        except Unavailable as error:
-            return await self._waited(batch[0], error)
         except Exception as error:  # noqa: BLE001  # whatever it is, one key waits and everybody else goes on
-            return await self._failed(batch, error)
+            return await self._troubled(batch, error)
+        taken = len(batch) if self._at in (move.expected, move.to) else sum(row.cursor <= self._at for row in batch)
         self._forget(batch[0])
-        self._done_with(batch[-1])
+        self._done_with(taken)
         return None
+
+    def _place_behind(self, batch: Sequence[Row]) -> Cursor:
+        """Where the checkpoint is when these have had their effect: behind what is of no interest, too."""
+        return self._looked_to if len(batch) == len(self._rows) else batch[-1].cursor
+
+    async def _troubled(self, batch: Sequence[Row], error: Exception) -> str | None:
+        if len(batch) > 1 and not _concerns_all(error):
+            self._singly = len(batch)
+            return None
+        match error:
+            case VersionConflict():
+                return LOST_RACE
+            case Unavailable():
+                return await self._waited(batch[0], error)
+            case _:
+                return await self._failed(batch[0], error)
 
     async def _waited(self, row: Row, error: Unavailable) -> str | None:
         """Why aside: a patient whose key has yet to arrive must hold up nobody else; his rows are tried again, ever more rarely."""
@@ -169,11 +182,7 @@ class Follower:
         self._again.later(_key(row), now)
         return None
 
-    async def _failed(self, batch: Sequence[Row], error: Exception) -> str | None:
-        if len(batch) > 1:
-            self._singly = len(batch)
-            return None
-        (row,) = batch
+    async def _failed(self, row: Row, error: Exception) -> str | None:
         if not self._beyond_budget(row, error):
             return reason_of(error)
         await self._put_aside(Park(row=row, reason=reason_of(error), attempts=self._attempts[row.envelope.event_id]), released=False)
@@ -184,18 +193,19 @@ class Follower:
         self._pending.append(park)
         self._parked = {**self._parked, _key(park.row): released}
         self._forget(park.row)
-        self._done_with(park.row)
+        self._done_with(1)
         await self._flush()
 
-    def _done_with(self, last: Row) -> None:
+    def _done_with(self, count: int) -> None:
         self._singly = max(0, self._singly - 1)
-        self._handled(next(n for n, (row, _) in enumerate(self._rows, start=1) if row is last))
+        self._handled(count)
 
     def _handled(self, count: int) -> None:
         for _ in range(count):
-            row, _ = self._rows.popleft()
-            self._reached = row.cursor
-            self._owed |= row.envelope.type in self._effect.hears
+            self._reached = self._rows.popleft().cursor
+            self._owed = True
+        if not self._rows:
+            self._reached = self._looked_to
 
     async def _flush(self) -> None:
         """Commits the rows that were passed or put aside."""
@@ -263,6 +273,11 @@ class Follower:
 def _concerns_all(trouble: Exception | None) -> bool:
     """Is the database away, so that the next key would only wait for it too?"""
     return isinstance(trouble, Unavailable) and not isinstance(trouble, NotHereYet)
+
+
+def _just_before(row: Row) -> Cursor:
+    """No row is between this place and the row, and none before it is behind this place."""
+    return row.cursor._replace(position=row.cursor.position - 1)
 
 
 def _key(row: Row) -> OrderedKey:

@@ -25,6 +25,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class Looked(NamedTuple):
+    """What a look over the next rows found. `reached`: the last row that was passed, wanted or not. `at_the_end`: of what is readable."""
+
+    rows: Sequence[Row]
+    reached: Cursor
+    at_the_end: bool
+
+
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An encoded event that waits for its place; stream and version follow from its `Append`."""
 

@@ -15,7 +15,7 @@ from erbium_kernel.decider import Decider
 from erbium_kernel.errors import NotFound
 from erbium_kernel.folding import state_of
 from erbium_kernel.log_records import Row
-from erbium_kernel.projecting import set_chain
+from erbium_kernel.projecting import apply, set_chain
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.subscribing import Projection
 
@@ -86,7 +86,7 @@ async def tables_then(engine: AsyncEngine, runtime: Runtime, chain_id: UUID, pas
             for row, record in zip(rows, records, strict=True):
                 for projection in past.declared.projections:
                     if row.envelope.type in projection.hears:
-                        await projection.apply(connection, row.envelope, record)
+                        await apply(connection, projection, row.envelope, record)
             yield connection
         finally:
             await connection.rollback()

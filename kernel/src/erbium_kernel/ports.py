@@ -1,9 +1,9 @@
 """What the kernel's roles need from a log and a clock: the memory and the real adapters pass one suite each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from erbium_kernel.event import Cursor
@@ -13,6 +13,8 @@ from erbium_kernel.log_records import (
     Heartbeat,
     Key,
     Loaded,
+    Looked,
+    MoveCheckpoint,
     News,
     Park,
     ParkedKey,
@@ -23,6 +25,8 @@ from erbium_kernel.log_records import (
     TimerFired,
 )
 from erbium_kernel.subscribing import Due
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -58,6 +62,10 @@ class Lease(Protocol):
 
     async def read(self, after: Cursor, limit: int) -> Sequence[Row]:
         """The next rows in the order (epoch, tx, position), never one that an open transaction could still precede."""
+        ...
+
+    async def look(self, after: Cursor, limit: int, hears: Collection[str]) -> Looked:
+        """Goes over the next `limit` rows as `read` does, and brings those of these types: what nobody here wants stays where it is."""
         ...
 
     async def hides(self, after: Cursor) -> bool:
@@ -112,6 +120,17 @@ class Store(Protocol):
 
         Raises: VersionConflict, GuardRefused, AlreadyAnswered, LostLease (a checkpoint or timer moved), Unavailable.
         """
+        ...
+
+    async def append_together(self, group: Sequence[Append], move: MoveCheckpoint) -> None:
+        """Commands of one chain, each on a stream of its own, without guards, answers and effects; they and the move commit, or nothing.
+
+        Raises: VersionConflict (one of them), LostLease, Unavailable.
+        """
+        ...
+
+    async def asked(self, questions: Sequence[Awaitable[T]]) -> Sequence[T]:
+        """The answers to questions to this store, in their order, asked beside each other. None of them may raise."""
         ...
 
     def lease(self, subscriber: str) -> AbstractAsyncContextManager[Lease | None]:

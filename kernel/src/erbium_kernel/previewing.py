@@ -15,7 +15,7 @@ from erbium_kernel.folding import Folded, decided, folded
 from erbium_kernel.log_records import Row
 from erbium_kernel.message import outgoing
 from erbium_kernel.personal import Personal, Sealed
-from erbium_kernel.projecting import set_chain
+from erbium_kernel.projecting import apply
 from erbium_kernel.relay import SUBSCRIBER as RELAY
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.service import Service
@@ -111,8 +111,7 @@ async def _projected(engine: AsyncEngine, codec: Codec, projection: Projection) 
         async def trial(row: Row) -> tuple[Verdict, str]:
             record = codec.decode(row)
             async with connection.begin_nested():
-                await set_chain(connection, row.envelope.chain_id)
-                await projection.apply(connection, row.envelope, record)
+                await apply(connection, projection, row.envelope, record)
             return "effect", ", ".join(table.name for table in projection.tables)
 
         try:

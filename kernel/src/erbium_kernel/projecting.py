@@ -1,28 +1,31 @@
 """What following means for a projection: rows of its read tables and its checkpoint commit together, one tenant at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from erbium_kernel.away import database_is_away
 from erbium_kernel.codec import Codec
-from erbium_kernel.errors import LostLease, Unavailable
-from erbium_kernel.event import Cursor
-from erbium_kernel.log.append import FREE_KEY, MOVE_CHECKPOINT, PARKED_ROW_DONE, move_arguments
+from erbium_kernel.errors import Unavailable
+from erbium_kernel.event import Cursor, Envelope
+from erbium_kernel.keeping import keep
+from erbium_kernel.log.append import after, move_checkpoint
 from erbium_kernel.log_records import MoveCheckpoint, ParkedRowDone, Row
 from erbium_kernel.ports import Lease
+from erbium_kernel.read_table import Change
 from erbium_kernel.subscribing import Projection
 
-ROWS_PER_TRANSACTION_MAX = 200
+ROWS_PER_TRANSACTION_MAX = 500
 TRANSACTIONS_PER_STEP_MAX = 10
 TRANSACTION_SECONDS_MAX = 90.0  # above the server's own transaction_timeout, which gives the better reason
 
-# Not flushed: if a crash of the server takes rows of a read table, it takes the checkpoint with them, and they are made again.
-_SET_CHAIN = text("SELECT set_config('app.chain', :chain, true), set_config('synchronous_commit', 'off', true)")
+_SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
 
 
 class Projecting:
@@ -39,25 +42,31 @@ class Projecting:
 
     async def work(self, _: Lease, rows: Sequence[Row], move: MoveCheckpoint) -> Cursor:
         """Raises: Undecodable, LostLease, Unavailable, and whatever our own code raises on one of these rows."""
-        async with transaction(self._engine) as connection:
-            await self._apply(connection, rows)
+        changes = self._changes(rows)
+        async with writing(self._engine) as connection:
+            for chain_id, its in changes.items():
+                await keep(connection, chain_id, its)
             await move_checkpoint(connection, move)
         return move.to
 
     async def work_parked(self, _: Lease, row: Row, done: ParkedRowDone) -> None:
         """Raises: as `work`; LostLease, nothing written, where the row waits no more: a rebuild beside has brought another table."""
-        async with transaction(self._engine) as connection:
-            await self._apply(connection, [row])
-            await tick_off(connection, done)
+        changes = self._changes([row])
+        async with writing(self._engine) as connection:
+            await keep(connection, row.envelope.chain_id, changes[row.envelope.chain_id])
+            await after(connection, done)
 
-    async def _apply(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
-        records = [self._codec.decode(row) for row in rows]
-        chain_id: UUID | None = None
-        for row, record in zip(rows, records, strict=True):
-            if row.envelope.chain_id != chain_id:
-                chain_id = row.envelope.chain_id
-                await set_chain(connection, chain_id)
-            await self._projection.apply(connection, row.envelope, record)
+    def _changes(self, rows: Sequence[Row]) -> Mapping[UUID, Sequence[Change]]:
+        """By chain: no row of a read table is two chains'."""
+        found: dict[UUID, list[Change]] = {}
+        for row, record in zip(rows, [self._codec.decode(row) for row in rows], strict=True):
+            found.setdefault(row.envelope.chain_id, []).extend(self._projection.changes(row.envelope, record))
+        return found
+
+
+async def apply(connection: AsyncConnection, projection: Projection, envelope: Envelope, record: Any) -> None:
+    """One event more, inside the caller's transaction, which has begun."""
+    await keep(await _driver(connection), envelope.chain_id, projection.changes(envelope, record))
 
 
 async def set_chain(connection: AsyncConnection, chain_id: UUID) -> None:
@@ -65,26 +74,35 @@ async def set_chain(connection: AsyncConnection, chain_id: UUID) -> None:
     await connection.execute(_SET_CHAIN, {"chain": str(chain_id)})
 
 
-async def move_checkpoint(connection: AsyncConnection, move: MoveCheckpoint) -> None:
-    """Compare-and-set inside the caller's transaction. Raises: LostLease."""
-    if not (await connection.exec_driver_sql(MOVE_CHECKPOINT, move_arguments(move))).scalar_one():
-        raise LostLease(f"{move.subscriber} is no longer at {move.expected}")
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any]]":
+    """As `transaction`, on the driver's own connection. Why: what is written here is made anew for every batch, and sent in bulk."""
+    async with _named(), engine.connect() as connection:
+        driver = await _driver(connection)
+        try:
+            async with driver.transaction():
+                yield driver
+        finally:
+            if driver.is_closed() or driver.is_in_transaction():
+                await connection.invalidate()
 
 
-async def tick_off(connection: AsyncConnection, done: ParkedRowDone) -> None:
-    """The parked row is done when the caller's transaction commits. Raises: LostLease."""
-    gone = await connection.exec_driver_sql(PARKED_ROW_DONE, tuple(done))
-    await connection.exec_driver_sql(FREE_KEY, tuple(done[:3]))
-    if not gone.rowcount:
-        raise LostLease(f"{done.event_id} does not wait in {done.subscriber} any more")
+async def _driver(connection: AsyncConnection) -> "asyncpg.Connection[Any]":
+    return cast("asyncpg.Connection[Any]", (await connection.get_raw_connection()).driver_connection)
 
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction within a deadline. Raises: Unavailable when the database, a lock or a connection is not to be had."""
+    async with _named(), engine.begin() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def _named() -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(TRANSACTION_SECONDS_MAX), engine.begin() as connection:
-            yield connection
+        async with asyncio.timeout(TRANSACTION_SECONDS_MAX):
+            yield
     except Exception as error:
         if not database_is_away(error):
             raise

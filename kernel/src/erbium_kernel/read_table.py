@@ -1,14 +1,12 @@
 """Read tables: what a projection keeps and a GET reads. `chain_id` comes first in every key; row-level security filters by it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, MetaData, PrimaryKeyConstraint, Select, Table, Uuid, delete, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, Select, Table, Uuid, tuple_
 from sqlalchemy.sql.schema import SchemaItem
 
+CHAIN: Final = "chain_id"
 KEYSET_ROWS_MAX = 1_001  # rows of one page, the one that tells of a next page included
 
 
@@ -16,31 +14,61 @@ def read_table(name: str, metadata: MetaData, *columns: SchemaItem, key: Sequenc
     """A table with the column `chain_id` in front, whose primary key is (`chain_id`, *`key`)."""
     marked = [column.name for column in columns if isinstance(column, Column) and column.primary_key]
     assert not marked, f"{name}: the key is named by key=, not by primary_key=True on {marked}"
-    chain = Column("chain_id", Uuid(), nullable=False)
-    return Table(name, metadata, chain, *columns, PrimaryKeyConstraint("chain_id", *key, name=f"{name}_pkey"))
+    chain = Column(CHAIN, Uuid(), nullable=False)
+    return Table(name, metadata, chain, *columns, PrimaryKeyConstraint(CHAIN, *key, name=f"{name}_pkey"))
 
 
-async def put(conn: AsyncConnection, table: Table, chain_id: UUID, **values: Any) -> None:
+class Put(NamedTuple):
+    """See `put`."""
+
+    table: Table
+    values: Mapping[str, Any]
+
+
+class Amend(NamedTuple):
+    """See `change`."""
+
+    table: Table
+    key: Mapping[str, Any]
+    values: Mapping[str, Any]
+
+
+class Revise(NamedTuple):
+    """See `revise`."""
+
+    table: Table
+    key: Mapping[str, Any]
+    revised: Callable[[Mapping[str, Any] | None], Mapping[str, Any] | None]
+
+
+class Drop(NamedTuple):
+    """See `drop`."""
+
+    table: Table
+    where: Mapping[str, Any]
+
+
+Change = Put | Amend | Revise | Drop
+
+
+def put(table: Table, **values: Any) -> Change:
     """The row under its key now holds these values; columns not named keep theirs. A new row needs all that may not be null."""
-    key = [column.name for column in table.primary_key]
-    row = insert(table).values(chain_id=chain_id, **values)
-    changed = {name: row.excluded[name] for name in values if name not in key}
-    if changed:
-        await conn.execute(row.on_conflict_do_update(index_elements=key, set_=changed))
-    else:
-        await conn.execute(row.on_conflict_do_nothing(index_elements=key))
+    return Put(table, values)
 
 
-async def change(conn: AsyncConnection, table: Table, chain_id: UUID, where: Mapping[str, Any], **values: Any) -> int:
-    """The rows whose columns equal `where` hold these values now; returns how many they are."""
-    done = await conn.execute(update(table).where(*_equal(table, chain_id, where)).values(**values))
-    return done.rowcount
+def change(table: Table, key: Mapping[str, Any], **values: Any) -> Change:
+    """The row under this key, if there is one, holds these values now."""
+    return Amend(table, key, values)
 
 
-async def drop(conn: AsyncConnection, table: Table, chain_id: UUID, **key: Any) -> int:
-    """The rows whose columns equal `key` are gone; returns how many they were."""
-    done = await conn.execute(delete(table).where(*_equal(table, chain_id, key)))
-    return done.rowcount
+def revise(table: Table, key: Mapping[str, Any], revised: Callable[[Mapping[str, Any] | None], Mapping[str, Any] | None]) -> Change:
+    """The row under this key holds what `revised` makes of the one that stands (None: there is none); None from it changes nothing."""
+    return Revise(table, key, revised)
+
+
+def drop(table: Table, **where: Any) -> Change:
+    """The rows whose columns equal these values are gone."""
+    return Drop(table, where)
 
 
 def page(query: Select[Any], columns: Sequence[Column[Any]], after: Sequence[Any] | None, limit: int) -> Select[Any]:
@@ -54,7 +82,3 @@ def page(query: Select[Any], columns: Sequence[Column[Any]], after: Sequence[Any
             raise ValueError("this cursor belongs to another list")
         query = query.where(tuple_(*columns) > tuple_(*after))
     return query.order_by(*columns).limit(limit)
-
-
-def _equal(table: Table, chain_id: UUID, where: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    return [table.c.chain_id == chain_id, *(table.c[name] == value for name, value in where.items())]

@@ -1,7 +1,7 @@
 """What one process of a service works with, opened in order and closed in the opposite one."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,7 +15,7 @@ from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.driver import Wake
 from erbium_kernel.errors import VersionConflict
 from erbium_kernel.log.postgres import PostgresStore
-from erbium_kernel.log_records import Append, Slice, TakenIn
+from erbium_kernel.log_records import Append, MoveCheckpoint, Slice, TakenIn
 from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Store
 from erbium_kernel.runtime import Runtime
@@ -65,6 +65,11 @@ class Waking:
         metrics.appended(time.perf_counter() - began)
         self._wake.signal(COMMITTED)
         return version
+
+    async def append_together(self, group: Sequence[Append], move: MoveCheckpoint) -> None:
+        """See `ports.Store.append_together`."""
+        await self._store.append_together(group, move)
+        self._wake.signal(COMMITTED)
 
     async def take_in(self, part: Slice) -> TakenIn:
         """See `ports.Store.take_in`."""

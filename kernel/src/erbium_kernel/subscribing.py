@@ -1,6 +1,6 @@
 """What a service declares about the events it follows: reactions decide, projections keep read tables, timers fire."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,8 @@ from erbium_kernel.event import Envelope
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
-    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from erbium_kernel.read_table import Change
 
 
 class To(NamedTuple):
@@ -39,14 +40,14 @@ class Reaction:
 class Projection:
     """Events in, rows of read tables out. The name is stored, so it never changes; repeating an event changes nothing.
 
-    `apply(connection, envelope, record)` writes with SQLAlchemy Core inside the batch's transaction, the tenant is already set.
+    `changes(envelope, record)` is pure: what of its tables changes, in order. The kernel writes it, in the chain of the event.
     `tables`: all tables it owns; a rebuild empties them and follows the log again.
     """
 
     name: str
     hears: frozenset[str]
     tables: tuple["Table", ...]
-    apply: Callable[["AsyncConnection", Envelope, Any], Awaitable[None]]
+    changes: Callable[[Envelope, Any], Iterable["Change"]]
 
 
 class Due(NamedTuple):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import Column, Integer, MetaData, Uuid, select, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateTable
 
 from erbium_kernel.database_url import sqlalchemy_url
@@ -22,7 +22,7 @@ from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.migrating import secure
 from erbium_kernel.progress import Progress
 from erbium_kernel.projecting import Projecting, set_chain
-from erbium_kernel.read_table import put, read_table
+from erbium_kernel.read_table import Change, put, read_table
 from erbium_kernel.rebuild import Rebuilt, rebuild
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.subscribing import Projection
@@ -52,11 +52,11 @@ class Board:
     @property
     def projection(self) -> Projection:
         """What the follower gets."""
-        return Projection(name="ward.beds", hears=frozenset({"bed-taken"}), tables=(BEDS,), apply=self.apply)
+        return Projection(name="ward.beds", hears=frozenset({"bed-taken"}), tables=(BEDS,), changes=self.changes)
 
-    async def apply(self, connection: AsyncConnection, envelope: Envelope, record: Any) -> None:
-        """A row for the bed. The write comes first, so that a fault must roll it back."""
-        await put(connection, BEDS, envelope.chain_id, event_id=envelope.event_id, patient_id=record.patient_id, seen=1)
+    def changes(self, envelope: Envelope, record: Any) -> Iterator[Change]:
+        """A row for the bed."""
+        yield put(BEDS, event_id=envelope.event_id, patient_id=record.patient_id, seen=1)
         self.applied.append(envelope.event_id)
         if record.patient_id in self.burns:
             raise KitchenOnFire("a secret name")

@@ -11,6 +11,7 @@ from erbium_kernel.after import followed
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.event import Cursor
 from erbium_kernel.log.memory import MemoryStore
+from erbium_kernel.read_table import Change
 from erbium_kernel.runtime import Runtime
 from erbium_kernel.service import Service
 from erbium_kernel.subscribing import Projection
@@ -80,10 +81,10 @@ async def test_what_nobody_hears(runtime: Runtime, kitchen: Kitchen, service: Se
 async def test_every_subscriber_counts(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
     """One subscriber that lags is enough to be pending."""
 
-    async def never(*_: object) -> None:
+    def never(*_: object) -> list[Change]:
         raise AssertionError
 
-    board = Projection(name="ward.board", hears=frozenset({"bed-taken"}), tables=(), apply=never)
+    board = Projection(name="ward.board", hears=frozenset({"bed-taken"}), tables=(), changes=never)
     both = Service(name="ward", deciders=service.deciders, heard=HEARD, reactions=service.reactions, projections=(board,))
     bed = await take_bed(runtime, uuid4())
     await follow(runtime, kitchen)
@@ -93,10 +94,10 @@ async def test_every_subscriber_counts(runtime: Runtime, kitchen: Kitchen, servi
 async def test_every_consequence_counts(runtime: Runtime, kitchen: Kitchen, service: Service) -> None:
     """What a reaction has made of an event is waited for too: a meal that nobody has put on the board yet is not the end of the story."""
 
-    async def never(*_: object) -> None:
+    def never(*_: object) -> list[Change]:
         raise AssertionError
 
-    board = Projection(name="ward.meals", hears=frozenset({"meal-ordered"}), tables=(), apply=never)
+    board = Projection(name="ward.meals", hears=frozenset({"meal-ordered"}), tables=(), changes=never)
     both = Service(name="ward", deciders=service.deciders, heard=HEARD, reactions=service.reactions, projections=(board,))
     bed = await take_bed(runtime, uuid4())
     await follow(runtime, kitchen)

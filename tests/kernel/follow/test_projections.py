@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from erbium import provision
+from erbium_kernel import projecting
 from erbium_kernel.errors import LostLease
 from erbium_kernel.event import Cursor
 from erbium_kernel.follow import ATTEMPTS_MAX, Follower
+from erbium_kernel.log.append import move_checkpoint
 from erbium_kernel.log_records import MoveCheckpoint
-from erbium_kernel.projecting import ROWS_PER_TRANSACTION_MAX, Projecting, move_checkpoint, transaction
+from erbium_kernel.projecting import ROWS_PER_TRANSACTION_MAX, Projecting, transaction, writing
 from erbium_kernel.rebuild import Rebuilt, TableInUse, forget, rebuild_live
 from tests.kernel.follow.board import BEDS, Hall, make_read_tables
 from tests.kernel.follow.kitchen import follow as follow_kitchen
@@ -189,10 +191,10 @@ async def test_the_first_move_of_all(hall: Hall) -> None:
     """A subscriber without a checkpoint starts at the beginning; of two that start at once one wins."""
     name = f"ward.{uuid4()}"
     move = MoveCheckpoint(name, Cursor(), Cursor(1, 2, 3))
-    async with transaction(hall.engine) as connection:
+    async with writing(hall.engine) as connection:
         await move_checkpoint(connection, move)
     with pytest.raises(LostLease):
-        async with transaction(hall.engine) as connection:
+        async with writing(hall.engine) as connection:
             await move_checkpoint(connection, move)
     assert (await hall.store.checkpoints())[name] == Cursor(1, 2, 3)
 
@@ -203,7 +205,7 @@ async def test_a_move_that_races_with_a_rebuild(hall: Hall) -> None:
     at, to = Cursor(1, 2, 3), Cursor(1, 2, 4)
 
     async def moved_with_the_rows() -> None:
-        async with transaction(hall.engine) as connection:
+        async with writing(hall.engine) as connection:
             await move_checkpoint(connection, MoveCheckpoint(name, at, to))
 
     async with hall.store.lease(name) as lease:
@@ -220,20 +222,20 @@ async def test_a_move_that_races_with_a_rebuild(hall: Hall) -> None:
             assert await lease.checkpoint() == Cursor()
 
 
-async def test_a_cut_connection_is_no_poison(hall: Hall, database: Database, chain: UUID) -> None:
+async def test_a_cut_connection_is_no_poison(hall: Hall, chain: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that dies in the midst of a batch parks nothing; the batch is applied again whole."""
     patient = uuid4()
     bed = await take_bed(hall.runtime, patient, chain)
-    kill = text("SELECT pg_terminate_backend(pg_backend_pid())")
-    whole, cut = hall.board.apply, []
+    kill = "SELECT pg_terminate_backend(pg_backend_pid())"
+    whole, cut = projecting.keep, []
 
-    async def apply(connection, envelope, record) -> None:  # type: ignore[no-untyped-def]
-        await whole(connection, envelope, record)
+    async def keep(connection, chain_id, changes) -> None:  # type: ignore[no-untyped-def]
+        await whole(connection, chain_id, changes)
         if not cut:
-            cut.append(envelope.event_id)
+            cut.append(chain_id)
             await connection.execute(kill)
 
-    hall.board.apply = apply  # type: ignore[method-assign]
+    monkeypatch.setattr(projecting, "keep", keep)
     assert (await hall.follow(until="blocked")).reason.startswith("Unavailable at ")
     await hall.follow()
     assert await hall.rows(chain) == {(bed, patient)}

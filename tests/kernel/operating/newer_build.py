@@ -1,6 +1,6 @@
 """A newer build of the board, made again beside the one in use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import asyncpg
 
 from erbium_kernel.beside import Beside, Places, rebuild_beside
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import put
+from erbium_kernel.read_table import Change, drop, put
 from erbium_kernel.rebuild import Rebuilt
 from tests.kernel.follow.board import BEDS, Board, Hall
 from tests.kernel.log.grounds import Database
@@ -32,13 +32,13 @@ class CountingTwice(Board):
         super().__init__()
         self.leaves_out = leaves_out
 
-    async def apply(self, connection: Any, envelope: Envelope, record: Any) -> None:
+    def changes(self, envelope: Envelope, record: Any) -> Iterator[Change]:
         """Two where there was one."""
-        await super().apply(connection, envelope, record)
+        yield from super().changes(envelope, record)
         if record.patient_id in self.leaves_out:
-            await connection.execute(BEDS.delete().where(BEDS.c.event_id == envelope.event_id))
+            yield drop(BEDS, event_id=envelope.event_id)
         else:
-            await put(connection, BEDS, envelope.chain_id, event_id=envelope.event_id, patient_id=record.patient_id, seen=2)
+            yield put(BEDS, event_id=envelope.event_id, patient_id=record.patient_id, seen=2)
 
 
 async def beside(

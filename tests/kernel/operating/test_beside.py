@@ -1,6 +1,7 @@
 """A read table is made again beside the one in use and exchanged with it; what differs is told by key and column."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from erbium_kernel.beside import Places, abandon
 from erbium_kernel.event import Envelope
 from erbium_kernel.projecting import ROWS_PER_TRANSACTION_MAX
+from erbium_kernel.read_table import Change
 from erbium_kernel.rebuild import Rebuilt
 from tests.kernel.follow.board import Board, Hall
 from tests.kernel.follow.kitchen import take_bed
@@ -90,14 +92,14 @@ async def test_killed_and_gone_on(hall: Hall, database: Database) -> None:
     class Killed(BaseException):
         """kill -9"""
 
-    whole = board.apply
+    whole = board.changes
 
-    async def dying(connection: Any, envelope: Envelope, record: Any) -> None:
+    def dying(envelope: Envelope, record: Any) -> Iterator[Change]:
         if len(board.applied) == stop:
             raise Killed
-        await whole(connection, envelope, record)
+        return whole(envelope, record)
 
-    board.apply = dying  # type: ignore[method-assign]
+    board.changes = dying  # type: ignore[method-assign]
     with pytest.raises(Killed):
         await beside(hall, database, board)
     again = Board()

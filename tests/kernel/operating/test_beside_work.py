@@ -1,19 +1,21 @@
 """A read table exchanged while there is work: keys that are parked, released or skipped, and workers in the midst of a batch."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 from sqlalchemy import select
 
+from erbium_kernel import projecting
 from erbium_kernel.beside import Places, abandon
 from erbium_kernel.errors import LostLease
-from erbium_kernel.event import Envelope
 from erbium_kernel.follow import Follower
 from erbium_kernel.log_records import ParkedRowDone
 from erbium_kernel.projecting import Projecting, set_chain
+from erbium_kernel.read_table import Change
 from erbium_kernel.rebuild import TableInUse
 from erbium_kernel.twin import AnotherBuild, SkippedMeanwhile, TableBusy, TablesDiffer
 from tests.kernel.follow.board import BEDS, Board, Hall
@@ -73,15 +75,16 @@ async def test_a_worker_that_had_nothing_parked(hall: Hall, database: Database) 
     await hall.follow()
 
 
-async def test_a_worker_in_the_midst_of_a_batch(hall: Hall, database: Database) -> None:
+async def test_a_worker_in_the_midst_of_a_batch(hall: Hall, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is writing is waited for, not run against: none of its steps is in trouble, and no row is lost."""
-    whole, kinds, chain = hall.board.apply, set(), uuid4()
+    whole, kinds, chain = projecting.keep, set(), uuid4()
 
-    async def slow(connection: Any, envelope: Envelope, record: Any) -> None:
-        await whole(connection, envelope, record)
-        await asyncio.sleep(SLOW_SECONDS)
+    async def slow(connection: Any, chain_id: UUID, changes: Iterable[Change]) -> None:
+        await whole(connection, chain_id, changes)
+        if asyncio.current_task() is tasks[0]:
+            await asyncio.sleep(SLOW_SECONDS)
 
-    hall.board.apply = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(projecting, "keep", slow)
     over = asyncio.Event()
 
     async def work() -> None:
@@ -104,7 +107,7 @@ async def test_a_worker_in_the_midst_of_a_batch(hall: Hall, database: Database) 
     over.set()
     await asyncio.gather(*tasks)
     assert kinds <= {"worked", "idle"}
-    hall.board.apply = whole  # type: ignore[method-assign]
+    monkeypatch.undo()
     before = await hall.rows(chain)
     await hall.follow()
     assert await hall.rows(chain) >= before

@@ -1,5 +1,6 @@
 """R9: no timer is lost, fired twice or too early; what has a deadline has met it when everything rests."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -27,20 +28,19 @@ class TimersKept:
         self._set: dict[tuple[str, UUID, str], tuple[datetime, UUID]] = {}
         self._fired: set[tuple[str, UUID, str, UUID]] = set()
 
-    def on_commit(self, _: "World", seen: Seen, work: Append | None, __: Any) -> None:
+    def on_commit(self, _: "World", seen: Seen, works: Sequence[Append], __: Any) -> None:
         """Raises: Broken."""
-        if work is None:
-            return
         name = seen.site.name
-        for effect in work.after:
-            if isinstance(effect, TimerFired):
-                self._check_fired(seen, effect)
-        for set_by, change in work.timers:
-            place = name, work.chain_id, change.key
-            if isinstance(change, SetTimer):
-                self._set[place] = change.due_at, set_by
-            else:
-                self._set.pop(place, None)
+        for work in works:
+            for effect in work.after:
+                if isinstance(effect, TimerFired):
+                    self._check_fired(seen, effect)
+            for set_by, change in work.timers:
+                place = name, work.chain_id, change.key
+                if isinstance(change, SetTimer):
+                    self._set[place] = change.due_at, set_by
+                else:
+                    self._set.pop(place, None)
 
     def _check_fired(self, seen: Seen, fired: TimerFired) -> None:
         name = seen.site.name

@@ -1,5 +1,6 @@
 """R4: every event reaches every subscriber, in the order of its key, with its effect in the transaction that moves past it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -38,7 +39,7 @@ class Following:
         """All but the relay, by name."""
         return list(self._hears)
 
-    def committed(self, work: Append | None, fresh: list[Row]) -> None:
+    def committed(self, works: Sequence[Append], fresh: list[Row]) -> None:
         """Raises: Broken."""
         tables = self._site.store.tables
         for row in fresh:
@@ -48,13 +49,13 @@ class Following:
             self._nobody_is_past(row)
             self._takes_effect_once(row)
         if tables.parked_rows != self._parked:
-            self._left_parking(work, tables.parked_rows)
+            self._left_parking(works, tables.parked_rows)
             self._parked = dict(tables.parked_rows)
         if tables.checkpoints != self._checkpoints:
             for subscriber, to in tables.checkpoints.items():
                 since = self._checkpoints.get(subscriber, Cursor())
                 if to != since:
-                    self._moved(subscriber, since, to, work)
+                    self._moved(subscriber, since, to, works)
             self._checkpoints = dict(tables.checkpoints)
 
     def behind(self) -> str | None:
@@ -85,7 +86,7 @@ class Following:
         if self._commands.setdefault(command_id, transaction) != transaction:
             raise Broken(f"R2/R4: {self._site.name}: the command {command_id} took effect twice ({row.envelope.type})")
 
-    def _moved(self, subscriber: str, since: Cursor, to: Cursor, work: Append | None) -> None:
+    def _moved(self, subscriber: str, since: Cursor, to: Cursor, works: Sequence[Append]) -> None:
         if to < since:
             raise Broken(f"R4: {self._site.name}: {subscriber} went back from {since} to {to}")
         if subscriber.startswith("relay."):
@@ -96,7 +97,7 @@ class Following:
             if subscriber == "relay" and row.envelope.origin is None:
                 self._relayed(row)
             elif row.envelope.type in self._hears.get(subscriber, ()):
-                self._passed(subscriber, row, work)
+                self._passed(subscriber, row, works)
 
     def _relayed(self, row: Row) -> None:
         place = ParkedPlace("relay", row.envelope.chain_id, row.envelope.ordering_id)
@@ -106,15 +107,15 @@ class Following:
         if missing:
             raise Broken(f"R4: {self._site.name}: the relay moved past {row.envelope.type}, which is not in the topic")
 
-    def _passed(self, subscriber: str, row: Row, work: Append | None) -> None:
+    def _passed(self, subscriber: str, row: Row, works: Sequence[Append]) -> None:
         place = ParkedPlace(subscriber, row.envelope.chain_id, row.envelope.ordering_id)
         if self._is_parked(place, row) or self._is_skipped(subscriber, row):
             return
-        self._had_effect(place, row, work)
+        self._had_effect(place, row, works)
         if any(parked.cursor < row.cursor for parked in self._site.store.tables.parked_rows.get(place, ())):
             raise Broken(f"R4: {self._site.name}: {subscriber} let {row.envelope.type} pass, and an earlier one of its key is parked")
 
-    def _left_parking(self, work: Append | None, now: dict[ParkedPlace, tuple[Row, ...]]) -> None:
+    def _left_parking(self, works: Sequence[Append], now: dict[ParkedPlace, tuple[Row, ...]]) -> None:
         for place, rows in self._parked.items():
             left = [row for row in rows if row not in now.get(place, ())]
             if left and left != list(rows[: len(left)]):
@@ -125,14 +126,15 @@ class Following:
                 if place.subscriber == "relay":
                     self._relayed(row)
                 else:
-                    self._had_effect(place, row, work)
+                    self._had_effect(place, row, works)
 
-    def _had_effect(self, place: ParkedPlace, row: Row, work: Append | None) -> None:
+    def _had_effect(self, place: ParkedPlace, row: Row, works: Sequence[Append]) -> None:
         subscriber, site, envelope = place.subscriber, self._site, row.envelope
         if self._handled.get(place, Cursor()) >= row.cursor:
             raise Broken(f"R4: {site.name}: {subscriber} worked off {envelope.type} after a later one of its key, or twice")
         self._handled[place] = row.cursor
-        if work is not None and work.causation_id == envelope.event_id and work.command_id == uuid5(envelope.event_id, subscriber):
+        wanted = envelope.event_id, uuid5(envelope.event_id, subscriber)
+        if any((work.causation_id, work.command_id) == wanted for work in works):
             return
         if not self._needed_nothing(place, row):
             raise Broken(f"R4: {site.name}: {subscriber} moved past {envelope.type} {envelope.event_id} without its effect")

@@ -1,7 +1,7 @@
 """One subscriber's place in the log on PostgreSQL, all of it on the connection that holds its lock."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +11,20 @@ from erbium_kernel.event import Cursor
 from erbium_kernel.log.append import after, move_checkpoint
 from erbium_kernel.log.doors import told
 from erbium_kernel.log.rows import LOG_COLUMNS, cursor_of, row_of
-from erbium_kernel.log_records import MoveCheckpoint, Park, ParkedRowDone, Row
+from erbium_kernel.log_records import Looked, MoveCheckpoint, Park, ParkedRowDone, Row
 
 # Of an earlier epoch, or of a transaction before the oldest that is still open. Why one comparison: with an OR, the rows that somebody's
 # long transaction holds back would all be looked at by every reader, again and again; so the index ends where the horizon is.
 READABLE = "(epoch, tx) < ((SELECT i.epoch FROM installation i), pg_snapshot_xmin(pg_current_snapshot()))"
 READ_AFTER = f"SELECT {LOG_COLUMNS} FROM log WHERE (epoch, tx, position) > ($1, $2::text::xid8, $3) AND {READABLE} ORDER BY epoch, log.tx, position LIMIT $4"  # noqa: S608,E501
+
+# Of the next rows only those of the wanted types are carried over, and the last one of all, which says how far the look went.
+LOOK = (
+    f"SELECT {LOG_COLUMNS}, n FROM (SELECT *, row_number() OVER seen AS n, lead(position) OVER seen IS NULL AS last "  # noqa: S608  # constants
+    f"FROM (SELECT * FROM log WHERE (epoch, tx, position) > ($1, $2::text::xid8, $3) AND {READABLE} "
+    "ORDER BY epoch, log.tx, position LIMIT $4) AS page WINDOW seen AS (ORDER BY epoch, tx, position)) AS log "
+    "WHERE type = ANY($5::text[]) OR last ORDER BY epoch, log.tx, position"
+)
 
 PARKED_ROWS = (
     f"SELECT {LOG_COLUMNS} FROM log WHERE (epoch, tx, position) IN "  # noqa: S608  # constants
@@ -45,6 +53,17 @@ class PostgresLease:
         async with told():
             records = await self._connection.fetch(READ_AFTER, after.epoch, str(after.tx), after.position, limit)
         return [row_of(record, record["chain_id"]) for record in records]
+
+    async def look(self, after: Cursor, limit: int, hears: Collection[str]) -> Looked:
+        """See `ports.Lease.look`."""
+        async with told():
+            records = await self._connection.fetch(LOOK, after.epoch, str(after.tx), after.position, limit, sorted(hears))
+        if not records:
+            return Looked((), after, at_the_end=True)
+        last = records[-1]
+        wanted = records if last["type"] in hears else records[:-1]
+        rows = [row_of(record, record["chain_id"]) for record in wanted]
+        return Looked(rows, cursor_of(last), at_the_end=last["n"] < limit)
 
     async def hides(self, after: Cursor) -> bool:
         """See `ports.Lease.hides`."""

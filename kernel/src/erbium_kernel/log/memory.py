@@ -4,10 +4,11 @@ Why: a seeded scheduler must be able to stop between any write and its commit, a
 Limits: nothing waits for a lock; of two open transactions that exclude each other the first to commit wins.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
+from typing import TypeVar
 from uuid import UUID
 
 from erbium_kernel.errors import VersionConflict
@@ -18,11 +19,25 @@ from erbium_kernel.log.memory_lease import MemoryLease
 from erbium_kernel.log.memory_parking import forget, parked_keys, release, skip_first
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, Skip, Tables
 from erbium_kernel.log.memory_transactions import Open, Pause, Transactions, no_pause
-from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, News, ParkedKey, Row, Slice, TakenIn, TimerFired
+from erbium_kernel.log_records import (
+    AnswerKey,
+    Append,
+    Heartbeat,
+    Key,
+    Loaded,
+    MoveCheckpoint,
+    News,
+    ParkedKey,
+    Row,
+    Slice,
+    TakenIn,
+    TimerFired,
+)
 from erbium_kernel.ports import Clock
 from erbium_kernel.subscribing import Due
 
 PARKED_DETAIL_ROWS_MAX = 1_000
+T = TypeVar("T")
 
 
 class MemoryStore:
@@ -65,6 +80,26 @@ class MemoryStore:
                 write_answer(change, self.tables, work.answer)
                 self._add(change, rows)
         return work.expected + len(rows)
+
+    async def append_together(self, group: Sequence[Append], move: MoveCheckpoint) -> None:
+        """Commands of one chain, each on a stream of its own, and the move: all or nothing. Raises: VersionConflict, LostLease."""
+        async with self._transaction("append together") as opened:
+            rows: list[Row] = []
+            for work in sorted(group, key=lambda work: work.stream):
+                recorded_at = max([self._clock.now(), *(row.envelope.recorded_at for row in self._head(work))])
+                rows += log_rows(work, [self.transactions.place(opened) for _ in work.events], recorded_at)
+            await self._written("append together", opened)
+            for work in group:
+                self._head(work)
+            with Change() as change:
+                write_after(change, self.tables, (move,))
+                for work in group:
+                    write_timers(change, self.tables, work)
+                self._add(change, rows)
+
+    async def asked(self, questions: Sequence[Awaitable[T]]) -> Sequence[T]:
+        """One after the other: nothing waits in memory."""
+        return [await question for question in questions]
 
     def _head(self, work: Append) -> tuple[Row, ...]:
         """The stream's last row, if any. Raises: VersionConflict if it is not the version that the decision was made on."""

@@ -1,6 +1,6 @@
 """One subscriber's exclusive place in the memory store's log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from uuid import UUID
@@ -11,7 +11,7 @@ from erbium_kernel.log.memory_append import move_checkpoint, write_after
 from erbium_kernel.log.memory_parking import park_again, park_rows
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, Tables
 from erbium_kernel.log.memory_transactions import Pause, Transactions
-from erbium_kernel.log_records import MoveCheckpoint, Park, ParkedRowDone, Row
+from erbium_kernel.log_records import Looked, MoveCheckpoint, Park, ParkedRowDone, Row
 from erbium_kernel.ports import Clock
 
 
@@ -36,6 +36,12 @@ class MemoryLease:
         await self._begin("read")
         readable = takewhile(lambda row: self.transactions.readable(row.cursor), self.tables.log.after(after))
         return tuple(islice(readable, limit))
+
+    async def look(self, after: Cursor, limit: int, hears: Collection[str]) -> Looked:
+        """Of the next `limit` rows those of these types, and how far the look went. Raises: Unavailable."""
+        rows = await self.read(after, limit)
+        reached = rows[-1].cursor if rows else after
+        return Looked([row for row in rows if row.envelope.type in hears], reached, at_the_end=len(rows) < limit)
 
     async def hides(self, after: Cursor) -> bool:
         """Is a committed row after this place, readable or not? Raises: Unavailable."""

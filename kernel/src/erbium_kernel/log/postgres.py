@@ -1,10 +1,11 @@
 """The log on PostgreSQL. Commands go through the `api` role where there is one, everything else through `work`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -17,10 +18,12 @@ from erbium_kernel.log.loading import WHOLE, Asked, Loading
 from erbium_kernel.log.parking import Parking
 from erbium_kernel.log.rows import cursor_of, heartbeats_of, key_of
 from erbium_kernel.log.taking_in import take_in
-from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, News, Slice, TakenIn, TimerFired
+from erbium_kernel.log.together import append_together
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn, TimerFired
 from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.subscribing import Due
 
+T = TypeVar("T")
 NEWS = (
     f"SELECT epoch, tx::text::bigint AS tx, position, type, {READABLE} AS readable FROM log "  # noqa: S608  # a constant
     "WHERE (epoch, tx, position) > ($1, $2::text::xid8, $3) ORDER BY epoch, log.tx, position LIMIT $4"
@@ -84,6 +87,15 @@ class PostgresStore(Parking):
         door = self._background() if work.after else self._commands
         async with door.connection() as connection:
             return await append_alone(connection, work, self._clock.now())
+
+    async def append_together(self, group: Sequence[Append], move: MoveCheckpoint) -> None:
+        """See `ports.Store.append_together`."""
+        async with self._background().connection() as connection:
+            await append_together(connection, group, move, self._clock.now())
+
+    async def asked(self, questions: Sequence[Awaitable[T]]) -> Sequence[T]:
+        """See `ports.Store.asked`."""
+        return await asyncio.gather(*questions)
 
     # --- the order of the log
 

@@ -53,7 +53,8 @@ BEGIN
     RETURN v_new;
 END $$;
 
--- Before decisions: the streams in the order asked for (from the last event of type p_since on: it says the state whole), then the earlier answers under the keys, if any (answer set, no row).
+-- Before decisions: the streams in the order asked for (from the last event of type p_since on: it says the state whole), then the earlier
+-- answers under the keys, if any (answer set, no row).
 -- Why in this order: each statement sees what is committed when it begins. A command that commits between the two has then either its answer
 -- seen, or it is missing from the stream too and the append refuses the version. The other way round a repetition would be told "stale".
 -- Why LATERAL with an order or a limit: the planner then looks each stream up in its index, and never joins them with the whole log.

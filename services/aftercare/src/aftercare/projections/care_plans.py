@@ -1,6 +1,6 @@
 """Care plans with their check-ins and adverse events, as a nurse looks at them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from aftercare.care.events import (
 from aftercare.projections import METADATA
 from aftercare.rules import LEVELS
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import change, page, put, read_table
+from erbium_kernel.read_table import Change, change, page, put, read_table, revise
 from erbium_kernel.subscribing import Projection
 
 CARE_PLANS = read_table(
@@ -67,35 +67,34 @@ ADVERSE_EVENTS = read_table(
 )
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, event: Event) -> None:
-    """One more event in the tables."""
-    chain_id = envelope.chain_id
+def changes(envelope: Envelope, event: Event) -> Iterator[Change]:
+    """What one more event changes."""
     match event:
         case CarePlanIssued() | CarePlanCorrected():
-            await _plan(conn, envelope, event)
+            yield _plan(envelope, event)
         case CheckInOpened():
-            await _touch(conn, envelope, event.treatment_id)
-            await put(
-                conn, CHECK_INS, chain_id, treatment_id=event.treatment_id, day=event.day,
+            yield _touch(envelope, event.treatment_id)
+            yield put(
+                CHECK_INS, treatment_id=event.treatment_id, day=event.day,
                 patient_id=event.patient_id, clinic_id=event.clinic_id, opened_on=event.opened_on,
             )  # fmt: skip
         case CheckInAnswered():
-            await _answered(conn, envelope, event)
+            yield from _answered(envelope, event)
         case AdverseEventOpened():
-            await _touch(conn, envelope, event.treatment_id)
-            await put(
-                conn, ADVERSE_EVENTS, chain_id, adverse_event_id=event.adverse_event_id, treatment_id=event.treatment_id,
+            yield _touch(envelope, event.treatment_id)
+            yield put(
+                ADVERSE_EVENTS, adverse_event_id=event.adverse_event_id, treatment_id=event.treatment_id,
                 patient_id=event.patient_id, clinic_id=event.clinic_id, level=event.level, signs=list(event.signs),
                 opened_on=event.opened_on, closed_on=None,
             )  # fmt: skip
         case AdverseEventClosed():
-            await _touch(conn, envelope, event.treatment_id)
-            await change(conn, ADVERSE_EVENTS, chain_id, {"adverse_event_id": event.adverse_event_id}, closed_on=event.closed_on)
+            yield _touch(envelope, event.treatment_id)
+            yield change(ADVERSE_EVENTS, {"adverse_event_id": event.adverse_event_id}, closed_on=event.closed_on)
         case _:
             assert_never(event)
 
 
-async def _plan(conn: AsyncConnection, envelope: Envelope, event: CarePlanIssued | CarePlanCorrected) -> None:
+def _plan(envelope: Envelope, event: CarePlanIssued | CarePlanCorrected) -> Change:
     treatment = event.treatment
     values: dict[str, Any] = {
         "treatment_id": treatment.treatment_id,
@@ -109,37 +108,37 @@ async def _plan(conn: AsyncConnection, envelope: Envelope, event: CarePlanIssued
         "version": envelope.version,
     }
     if isinstance(event, CarePlanIssued):
-        await put(conn, CARE_PLANS, envelope.chain_id, **values, level="GREEN")
-    else:
-        await change(conn, CARE_PLANS, envelope.chain_id, {"treatment_id": treatment.treatment_id}, **values)
+        return put(CARE_PLANS, **values, level="GREEN")
+    return change(CARE_PLANS, {"treatment_id": treatment.treatment_id}, **values)
 
 
-async def _answered(conn: AsyncConnection, envelope: Envelope, event: CheckInAnswered) -> None:
+def _answered(envelope: Envelope, event: CheckInAnswered) -> Iterator[Change]:
     """An answer stands under its own day; the check-ins that it closes are answered too, with the worst of what they heard."""
+
+    def check_in(before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        return {
+            "patient_id": event.patient_id, "clinic_id": event.clinic_id, "answered_on": event.answered_on,
+            "level": _worse(event.level, before), "signs": sorted({*event.signs, *((before or {}).get("signs") or [])}),
+        }  # fmt: skip
+
+    def plan(before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return before and {"level": _worse(event.level, before), "version": envelope.version}
+
     for day in sorted({event.day, *event.closes_days}):
-        before = await _check_in(conn, event.treatment_id, day)
-        level = max((event.level, (before or {}).get("level") or "GREEN"), key=LEVELS.index)
-        signs = sorted({*event.signs, *((before or {}).get("signs") or [])})
-        await put(
-            conn, CHECK_INS, envelope.chain_id, treatment_id=event.treatment_id, day=day, patient_id=event.patient_id,
-            clinic_id=event.clinic_id, answered_on=event.answered_on, level=level, signs=signs,
-        )  # fmt: skip
-    plan = await care_plan(conn, event.treatment_id)
-    worst = max((event.level, plan["level"] if plan else "GREEN"), key=LEVELS.index)
-    await change(conn, CARE_PLANS, envelope.chain_id, {"treatment_id": event.treatment_id}, level=worst, version=envelope.version)
+        yield revise(CHECK_INS, {"treatment_id": event.treatment_id, "day": day}, check_in)
+    yield revise(CARE_PLANS, {"treatment_id": event.treatment_id}, plan)
 
 
-async def _touch(conn: AsyncConnection, envelope: Envelope, treatment_id: UUID) -> None:
-    await change(conn, CARE_PLANS, envelope.chain_id, {"treatment_id": treatment_id}, version=envelope.version)
+def _worse(level: str, before: Mapping[str, Any] | None) -> str:
+    return max((level, (before or {}).get("level") or "GREEN"), key=LEVELS.index)
+
+
+def _touch(envelope: Envelope, treatment_id: UUID) -> Change:
+    return change(CARE_PLANS, {"treatment_id": treatment_id}, version=envelope.version)
 
 
 def _instruction(row: Instruction) -> dict[str, str]:
     return {"id": row.id, "text": row.text, "starts_on": row.starts_on.isoformat(), "ends_on": row.ends_on.isoformat()}
-
-
-async def _check_in(conn: AsyncConnection, treatment_id: UUID, day: int) -> dict[str, Any] | None:
-    row = (await conn.execute(select(CHECK_INS).where(CHECK_INS.c.treatment_id == treatment_id, CHECK_INS.c.day == day))).mappings().first()
-    return dict(row) if row else None
 
 
 async def care_plan(conn: AsyncConnection, treatment_id: UUID) -> dict[str, Any] | None:
@@ -181,5 +180,5 @@ PROJECTION = Projection(
         }
     ),
     tables=(CARE_PLANS, CHECK_INS, ADVERSE_EVENTS),
-    apply=apply,
+    changes=changes,
 )

@@ -1,5 +1,6 @@
 """Whom to call: the sealed name and contact of each patient, as screening published them."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from aftercare.heard import ERASED, REGISTERED, PatientErased, PatientRegistered
 from aftercare.projections import METADATA
 from erbium_kernel.event import Envelope
 from erbium_kernel.personal import PersonalData, Sealed
-from erbium_kernel.read_table import drop, put, read_table
+from erbium_kernel.read_table import Change, drop, put, read_table
 from erbium_kernel.subscribing import Projection
 
 PATIENTS = read_table(
@@ -24,12 +25,12 @@ PATIENTS = read_table(
 )
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, heard: PatientRegistered | PatientErased) -> None:
+def changes(envelope: Envelope, heard: PatientRegistered | PatientErased) -> Iterator[Change]:
     """A row appears with the registration and goes with the erasure."""
     if isinstance(heard, PatientErased):
-        await drop(conn, PATIENTS, envelope.chain_id, patient_id=heard.patient_id)
+        yield drop(PATIENTS, patient_id=heard.patient_id)
         return
-    await put(conn, PATIENTS, envelope.chain_id, patient_id=heard.patient_id, name=_sealed(heard.name), contact=_sealed(heard.contact))
+    yield put(PATIENTS, patient_id=heard.patient_id, name=_sealed(heard.name), contact=_sealed(heard.contact))
 
 
 def _sealed(value: PersonalData | None) -> dict[str, Any] | None:
@@ -44,4 +45,4 @@ async def patient(conn: AsyncConnection, patient_id: UUID) -> dict[str, Any] | N
     return dict(row) if row else None
 
 
-PROJECTION = Projection(name="aftercare.patients", hears=frozenset({REGISTERED, ERASED}), tables=(PATIENTS,), apply=apply)
+PROJECTION = Projection(name="aftercare.patients", hears=frozenset({REGISTERED, ERASED}), tables=(PATIENTS,), changes=changes)

@@ -1,5 +1,6 @@
 """The lasers of a chain as people list them."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from device_telemetry.device.events import DeviceClaimed, DeviceLockedOut, DeviceRegistered, DeviceReleased
 from device_telemetry.projections.frame_tables import METADATA
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import change, page, put, read_table
+from erbium_kernel.read_table import Change, change, page, put, read_table
 from erbium_kernel.subscribing import Projection
 
 devices = read_table(
@@ -27,21 +28,21 @@ devices = read_table(
 )
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, record: Any) -> None:
+def changes(envelope: Envelope, record: Any) -> Iterator[Change]:
     """Each event sets what it says; repeating it changes nothing."""
-    chain_id, this = envelope.chain_id, {"device_id": record.device_id}
+    this = {"device_id": record.device_id}
     match record:
         case DeviceRegistered():
-            await put(
-                conn, devices, chain_id, **this, serial=record.serial, model=record.model,
+            yield put(
+                devices, **this, serial=record.serial, model=record.model,
                 modalities=list(record.modalities), registered_at=record.registered_at,
             )  # fmt: skip
         case DeviceClaimed():
-            await change(conn, devices, chain_id, this, clinic_id=record.clinic_id)
+            yield change(devices, this, clinic_id=record.clinic_id)
         case DeviceLockedOut():
-            await change(conn, devices, chain_id, this, locked_out=record.code)
+            yield change(devices, this, locked_out=record.code)
         case DeviceReleased():
-            await change(conn, devices, chain_id, this, locked_out=None)
+            yield change(devices, this, locked_out=None)
         case _:
             return
 
@@ -50,7 +51,7 @@ DEVICES = Projection(
     name="device-telemetry.devices",
     hears=frozenset({"device-registered", "device-claimed", "device-locked-out", "device-released"}),
     tables=(devices,),
-    apply=apply,
+    changes=changes,
 )
 
 

@@ -1,5 +1,6 @@
 """Treatments as people list them: whose, where, in which phase. Doses come from the stored frames."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from device_telemetry.treatment.events import (
     TreatmentStarted,
 )
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import change, page, put, read_table
+from erbium_kernel.read_table import Change, change, page, put, read_table
 from erbium_kernel.subscribing import Projection
 
 treatments = read_table(
@@ -48,10 +49,10 @@ PHASES: Final[dict[type, str]] = {
 }
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, record: Any) -> None:
+def changes(envelope: Envelope, record: Any) -> Iterator[Change]:
     """Each event sets what it says; repeating it changes nothing."""
     if isinstance(record, TreatmentOpened):
-        await _opened(conn, envelope, record)
+        yield _opened(record)
         return
     values: dict[str, Any] = {"phase": PHASES.get(type(record), "")}
     if isinstance(record, TreatmentAborted):
@@ -62,13 +63,13 @@ async def apply(conn: AsyncConnection, envelope: Envelope, record: Any) -> None:
         values |= {"started_at": record.started_at, "on": record.on}
     elif isinstance(record, TreatmentEnded):
         values |= {"ended_at": record.ended_at}
-    await change(conn, treatments, envelope.chain_id, {"treatment_id": record.ids.treatment_id}, **values)
+    yield change(treatments, {"treatment_id": record.ids.treatment_id}, **values)
 
 
-async def _opened(conn: AsyncConnection, envelope: Envelope, record: TreatmentOpened) -> None:
+def _opened(record: TreatmentOpened) -> Change:
     ids = record.ids
-    await put(
-        conn, treatments, envelope.chain_id, treatment_id=ids.treatment_id, patient_id=ids.patient_id, visit_id=ids.visit_id,
+    return put(
+        treatments, treatment_id=ids.treatment_id, patient_id=ids.patient_id, visit_id=ids.visit_id,
         clearance_id=ids.clearance_id, clinic_id=ids.clinic_id, device_id=ids.device_id, modality=ids.modality, zones=list(ids.zones),
         on=record.binding.on, phase="opened", opened_at=record.binding.bound_at,
     )  # fmt: skip
@@ -87,7 +88,7 @@ TREATMENTS = Projection(
         }
     ),
     tables=(treatments,),
-    apply=apply,
+    changes=changes,
 )
 
 

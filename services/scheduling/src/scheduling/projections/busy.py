@@ -1,6 +1,6 @@
 """When people, rooms and lasers are taken: what the search for free slots looks at. The claims decide, this only shows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import Column, DateTime, Index, Text, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import drop, put, read_table
+from erbium_kernel.read_table import Change, drop, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.hours import Window
 from scheduling.itinerary.events import HoldEnded, SlotHeld, VisitCancelled, VisitMoved
@@ -31,28 +31,26 @@ BUSY = read_table(
 Index("busy_by_resource", BUSY.c.chain_id, BUSY.c.resource_id, BUSY.c.ends_at)
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, record: Any) -> None:
+def changes(envelope: Envelope, record: Any) -> Iterator[Change]:
     """A holder's rows are those of its newest slot."""
     match record:
         case SlotHeld():
-            await _occupy(conn, envelope.chain_id, record.hold_id, record.slot)
+            yield from _occupied(record.hold_id, record.slot)
         case VisitMoved():
-            await drop(conn, BUSY, envelope.chain_id, holder=record.visit_id)
-            await _occupy(conn, envelope.chain_id, record.visit_id, record.slot)
+            yield drop(BUSY, holder=record.visit_id)
+            yield from _occupied(record.visit_id, record.slot)
         case HoldEnded():
-            await drop(conn, BUSY, envelope.chain_id, holder=record.hold_id)
+            yield drop(BUSY, holder=record.hold_id)
         case VisitCancelled():
-            await drop(conn, BUSY, envelope.chain_id, holder=record.visit_id)
+            yield drop(BUSY, holder=record.visit_id)
         case _:
             raise AssertionError(f"not heard here: {type(record).__name__}")
 
 
-async def _occupy(conn: AsyncConnection, chain_id: UUID, holder: UUID, slot: Slot) -> None:
+def _occupied(holder: UUID, slot: Slot) -> Iterator[Change]:
     for taken in slot.occupied:
-        await put(
-            conn,
+        yield put(
             BUSY,
-            chain_id,
             holder=holder,
             resource_id=taken.resource_id,
             kind=taken.kind,
@@ -65,7 +63,7 @@ PROJECTION = Projection(
     name="scheduling.busy",
     hears=frozenset({"slot-held", "hold-ended", "visit-moved", "visit-cancelled"}),
     tables=(BUSY,),
-    apply=apply,
+    changes=changes,
 )
 
 

@@ -1,6 +1,6 @@
 """Clinics with their hours and rooms."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import page, put, read_table
+from erbium_kernel.read_table import Change, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.clinic.events import ClinicRegistered, RoomAdded
 from scheduling.hours import Hours
@@ -45,24 +45,20 @@ def hours_of(stored: Sequence[dict[str, int]]) -> tuple[Hours, ...]:
     return tuple(Hours(**row) for row in stored)
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, record: Any) -> None:
+def changes(envelope: Envelope, record: Any) -> Iterator[Change]:
     """One row a clinic, one a room."""
     match record:
         case ClinicRegistered():
-            await put(
-                conn,
+            yield put(
                 CLINICS,
-                envelope.chain_id,
                 clinic_id=record.clinic_id,
                 name=record.name,
                 time_zone=record.time_zone,
                 hours=hours_json(record.hours),
             )
         case RoomAdded():
-            await put(
-                conn,
+            yield put(
                 ROOMS,
-                envelope.chain_id,
                 clinic_id=record.clinic_id,
                 room_id=record.room_id,
                 label=record.label,
@@ -73,7 +69,7 @@ async def apply(conn: AsyncConnection, envelope: Envelope, record: Any) -> None:
 
 
 PROJECTION = Projection(
-    name="scheduling.clinics", hears=frozenset({"clinic-registered", "room-added"}), tables=(CLINICS, ROOMS), apply=apply
+    name="scheduling.clinics", hears=frozenset({"clinic-registered", "room-added"}), tables=(CLINICS, ROOMS), changes=changes
 )
 
 

@@ -1,6 +1,6 @@
 """Lasers: where they stand and what they offer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import page, put, read_table
+from erbium_kernel.read_table import Change, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.laser.events import LaserInstalled
 from scheduling.projections.metadata import METADATA
@@ -27,12 +27,10 @@ LASERS = read_table(
 )
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, record: LaserInstalled) -> None:
+def changes(envelope: Envelope, record: LaserInstalled) -> Iterator[Change]:
     """A laser stands at one clinic, the newest."""
-    await put(
-        conn,
+    yield put(
         LASERS,
-        envelope.chain_id,
         device_id=record.device_id,
         clinic_id=record.clinic_id,
         model=record.model,
@@ -40,7 +38,7 @@ async def apply(conn: AsyncConnection, envelope: Envelope, record: LaserInstalle
     )
 
 
-PROJECTION = Projection(name="scheduling.lasers", hears=frozenset({"laser-installed"}), tables=(LASERS,), apply=apply)
+PROJECTION = Projection(name="scheduling.lasers", hears=frozenset({"laser-installed"}), tables=(LASERS,), changes=changes)
 
 
 async def list_lasers(conn: AsyncConnection, clinic_id: UUID | None, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Patients as the front desk's lists show them: the sealed name, verbatim; gone with the erasure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
 from erbium_kernel.personal import Sealed
-from erbium_kernel.read_table import drop, put, read_table
+from erbium_kernel.read_table import Change, drop, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.heard import ERASED, PatientErased, PatientRegistered
 from scheduling.projections.metadata import METADATA
@@ -20,10 +20,10 @@ PATIENTS = read_table(
 )
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, record: PatientRegistered | PatientErased) -> None:
+def changes(envelope: Envelope, record: PatientRegistered | PatientErased) -> Iterator[Change]:
     """One row a patient."""
     if isinstance(record, PatientErased):
-        await drop(conn, PATIENTS, envelope.chain_id, patient_id=record.patient_id)
+        yield drop(PATIENTS, patient_id=record.patient_id)
     elif isinstance(record.name, Sealed):
         name = {
             "v": record.name.v,
@@ -31,11 +31,11 @@ async def apply(conn: AsyncConnection, envelope: Envelope, record: PatientRegist
             "nonce": record.name.nonce,
             "ciphertext": record.name.ciphertext,
         }
-        await put(conn, PATIENTS, envelope.chain_id, patient_id=record.patient_id, name=name)
+        yield put(PATIENTS, patient_id=record.patient_id, name=name)
 
 
 PROJECTION = Projection(
-    name="scheduling.patients", hears=frozenset({"erbium.screening.patient-registered", ERASED}), tables=(PATIENTS,), apply=apply
+    name="scheduling.patients", hears=frozenset({"erbium.screening.patient-registered", ERASED}), tables=(PATIENTS,), changes=changes
 )
 
 

@@ -1,6 +1,6 @@
 """Practitioners: one row a licence at a clinic."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import page, put, read_table
+from erbium_kernel.read_table import Change, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.practitioner.events import PractitionerLicensed
 from scheduling.projections.clinics import hours_json
@@ -31,12 +31,10 @@ LICENCES = read_table(
 )
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, record: PractitionerLicensed) -> None:
+def changes(envelope: Envelope, record: PractitionerLicensed) -> Iterator[Change]:
     """The newest licence at a clinic replaces the one before."""
-    await put(
-        conn,
+    yield put(
         LICENCES,
-        envelope.chain_id,
         practitioner_id=record.practitioner_id,
         clinic_id=record.clinic_id,
         visit_kinds=list(record.visit_kinds),
@@ -46,7 +44,7 @@ async def apply(conn: AsyncConnection, envelope: Envelope, record: PractitionerL
     )
 
 
-PROJECTION = Projection(name="scheduling.practitioners", hears=frozenset({"practitioner-licensed"}), tables=(LICENCES,), apply=apply)
+PROJECTION = Projection(name="scheduling.practitioners", hears=frozenset({"practitioner-licensed"}), tables=(LICENCES,), changes=changes)
 
 
 async def list_licences(conn: AsyncConnection, clinic_id: UUID | None, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:

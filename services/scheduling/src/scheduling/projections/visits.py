@@ -1,6 +1,6 @@
 """Visits by clinic and day: the front desk's day sheet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import change, page, put, read_table
+from erbium_kernel.read_table import Change, change, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.itinerary import events as e
 from scheduling.projections.metadata import METADATA
@@ -50,34 +50,34 @@ HEARS = frozenset(
 )  # fmt: skip
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, record: Any) -> None:
+def changes(envelope: Envelope, record: Any) -> Iterator[Change]:
     """A row is the visit as it stands now."""
     match record:
         case e.VisitBooked():
-            await put(
-                conn, VISITS, envelope.chain_id, visit_id=record.visit_id, patient_id=record.patient_id, kind=record.wanted.kind,
+            yield put(
+                VISITS, visit_id=record.visit_id, patient_id=record.patient_id, kind=record.wanted.kind,
                 modality=record.wanted.modality, zones=list(record.wanted.zones), checked_in=False, changes=None, same_day_approved=False,
                 **_place(record),
             )  # fmt: skip
         case e.VisitMoved():
-            await _set(conn, envelope, record.visit_id, same_day_approved=False, **_place(record))
+            yield _set(record.visit_id, same_day_approved=False, **_place(record))
         case e.VisitCancelled():
-            await _set(conn, envelope, record.visit_id, standing="cancelled", cause=record.cause, until=None)
+            yield _set(record.visit_id, standing="cancelled", cause=record.cause, until=None)
         case e.VisitMadeFirm():
             values = {"clearance_id": record.clearance_id, "changes": None}
-            await _set(conn, envelope, record.visit_id, standing="firm", cause=None, until=None, **values)
+            yield _set(record.visit_id, standing="firm", cause=None, until=None, **values)
         case e.VisitMadeProvisional():
-            await _set(conn, envelope, record.visit_id, standing="provisional", cause=None, until=record.firm_by)
+            yield _set(record.visit_id, standing="provisional", cause=None, until=record.firm_by)
         case e.VisitFrozen():
-            await _set(conn, envelope, record.visit_id, standing="frozen", cause=record.cause, until=record.until)
+            yield _set(record.visit_id, standing="frozen", cause=record.cause, until=record.until)
         case e.VisitCheckedIn():
-            await _set(conn, envelope, record.visit_id, checked_in=True)
+            yield _set(record.visit_id, checked_in=True)
         case e.DayAttested():
-            await _set(conn, envelope, record.visit_id, changes=record.changes)
+            yield _set(record.visit_id, changes=record.changes)
         case e.SameDayApproved():
-            await _set(conn, envelope, record.visit_id, same_day_approved=True)
+            yield _set(record.visit_id, same_day_approved=True)
         case e.TreatmentHeard():
-            await _set(conn, envelope, record.visit_id, standing="treated", cause=None, until=None)
+            yield _set(record.visit_id, standing="treated", cause=None, until=None)
         case _:
             raise AssertionError(f"not heard here: {type(record).__name__}")
 
@@ -100,11 +100,11 @@ def _place(record: e.VisitBooked | e.VisitMoved) -> dict[str, Any]:
     }
 
 
-async def _set(conn: AsyncConnection, envelope: Envelope, visit_id: UUID, **values: Any) -> None:
-    await change(conn, VISITS, envelope.chain_id, {"visit_id": visit_id}, **values)
+def _set(visit_id: UUID, **values: Any) -> Change:
+    return change(VISITS, {"visit_id": visit_id}, **values)
 
 
-PROJECTION = Projection(name="scheduling.visits", hears=HEARS, tables=(VISITS,), apply=apply)
+PROJECTION = Projection(name="scheduling.visits", hears=HEARS, tables=(VISITS,), changes=changes)
 
 
 async def get_visit(conn: AsyncConnection, visit_id: UUID) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What was decided about each request for clearance, and how it stands now, with reasons and trace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import change, drop, page, put, read_table
+from erbium_kernel.read_table import Change, change, drop, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from screening.patient.decision_events import (
     ClearanceDeferred,
@@ -58,28 +58,27 @@ HEARS = frozenset(
 )  # fmt: skip
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, event: Heard) -> None:
+def changes(envelope: Envelope, event: Heard) -> Iterator[Change]:
     """One row per request; health data of an erased patient goes too."""
-    chain_id = envelope.chain_id
     match event:
         case ClearanceGranted() | ClearanceDeferred() | ClearanceRefused():
-            await put(conn, CLEARANCES, chain_id, patient_id=envelope.stream_id, **_decided(event))
+            yield put(CLEARANCES, patient_id=envelope.stream_id, **_decided(event))
         case ClearanceSuspended():
-            await change(
-                conn, CLEARANCES, chain_id, {"clearance_id": event.clearance_id}, standing="suspended", outcome=event.outcome,
+            yield change(
+                CLEARANCES, {"clearance_id": event.clearance_id}, standing="suspended", outcome=event.outcome,
                 earliest=event.earliest, reasons=plain(event.reasons), missing=plain(event.missing), trace=plain(event.trace),
                 rulebook_version=event.rulebook_version,
             )  # fmt: skip
         case ClearanceReinstated():
-            await change(
-                conn, CLEARANCES, chain_id, {"clearance_id": event.clearance_id}, standing="valid", outcome="CLEARED", earliest=None,
+            yield change(
+                CLEARANCES, {"clearance_id": event.clearance_id}, standing="valid", outcome="CLEARED", earliest=None,
                 reasons=[], missing=[], trace=plain(event.trace), rulebook_version=event.rulebook_version,
             )  # fmt: skip
         case ClearanceRevoked() | ClearanceExpired():
             standing = "revoked" if isinstance(event, ClearanceRevoked) else "expired"
-            await change(conn, CLEARANCES, chain_id, {"clearance_id": event.clearance_id}, standing=standing)
+            yield change(CLEARANCES, {"clearance_id": event.clearance_id}, standing=standing)
         case PatientErased():
-            await drop(conn, CLEARANCES, chain_id, patient_id=envelope.stream_id)
+            yield drop(CLEARANCES, patient_id=envelope.stream_id)
 
 
 def _decided(event: Decision) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def _decided(event: Decision) -> dict[str, Any]:
     }  # fmt: skip
 
 
-PROJECTION = Projection(name="screening.clearances", hears=HEARS, tables=(CLEARANCES,), apply=apply)
+PROJECTION = Projection(name="screening.clearances", hears=HEARS, tables=(CLEARANCES,), changes=changes)
 
 
 async def one_clearance(conn: AsyncConnection, patient_id: UUID, clearance_id: UUID) -> dict[str, Any] | None:

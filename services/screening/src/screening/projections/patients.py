@@ -1,6 +1,6 @@
 """The patients of a chain: sealed name, birth date and contact verbatim; the row goes with the erasure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import change, drop, page, put, read_table
+from erbium_kernel.read_table import Change, change, drop, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from screening.patient.decision_events import PatientErased
 from screening.patient.events import EVENTS, Event
@@ -31,21 +31,21 @@ PATIENTS = read_table(
 )
 
 
-async def apply(conn: AsyncConnection, envelope: Envelope, event: Event) -> None:
+def changes(envelope: Envelope, event: Event) -> Iterator[Change]:
     """A row per patient, at the version of the newest event; repeating an older one does not take it back."""
     patient_id = envelope.stream_id
     if isinstance(event, PatientErased):
-        await drop(conn, PATIENTS, envelope.chain_id, patient_id=patient_id)
+        yield drop(PATIENTS, patient_id=patient_id)
     elif isinstance(event, PatientRegistered):
-        await put(
-            conn, PATIENTS, envelope.chain_id, patient_id=patient_id, clinic_id=event.clinic_id, name=sealed(event.name),
+        yield put(
+            PATIENTS, patient_id=patient_id, clinic_id=event.clinic_id, name=sealed(event.name),
             birth_date=sealed(event.birth_date), contact=sealed(event.contact), registered_on=event.registered_on, version=envelope.version,
         )  # fmt: skip
     else:
-        await change(conn, PATIENTS, envelope.chain_id, {"patient_id": patient_id}, version=envelope.version)
+        yield change(PATIENTS, {"patient_id": patient_id}, version=envelope.version)
 
 
-PROJECTION = Projection(name="screening.patients", hears=frozenset(EVENTS), tables=(PATIENTS,), apply=apply)
+PROJECTION = Projection(name="screening.patients", hears=frozenset(EVENTS), tables=(PATIENTS,), changes=changes)
 
 
 async def one_patient(conn: AsyncConnection, patient_id: UUID) -> dict[str, Any] | None:
