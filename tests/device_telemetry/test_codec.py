@@ -14,7 +14,6 @@ from device_telemetry.frames.codec import (
     Receipt,
     read_batch,
     read_record,
-    usable,
     write_record,
 )
 from device_telemetry.frames.unpack import UNPACKED_BYTES_MAX, EncodingUnknown, TooLarge, Unpackable, unpacked
@@ -106,8 +105,8 @@ def test_refusals_quote_nothing() -> None:
 
 def test_usable() -> None:
     """Frames before the treatment's first number are told apart."""
-    kept, refused = usable(batch([frame(4), frame(5)], first_seq=5))
-    assert ([one.seq for one in kept], [one.seq for one in refused]) == ([5], [4])
+    found = batch([frame(4), frame(5)], first_seq=5)
+    assert ([one.seq for one in found.kept], [one.seq for one in found.refused]) == ([5], [4])
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", None, "identity", "GZIP"])

@@ -18,8 +18,8 @@ from device_telemetry.frames.consequences import Kept
 from device_telemetry.frames.memory_store import MemoryFrameStore
 from device_telemetry.frames.ranges import Range
 from device_telemetry.frames.store import FrameStore, Piece, Seen, Unsettled
-from device_telemetry.projections import stored_frames, storing_frames
 from device_telemetry.projections.frame_store import PostgresFrameStore
+from device_telemetry.projections.looking import PostgresLooks
 from erbium.provision import ServiceUrls
 from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.errors import LostLease
@@ -75,9 +75,7 @@ async def in_postgres(telemetry_urls: ServiceUrls) -> AsyncIterator[Shelf]:
     frames, api = create_async_engine(sqlalchemy_url(telemetry_urls.frames)), create_async_engine(sqlalchemy_url(telemetry_urls.api))
 
     async def sees(chain_id: UUID, header: Any) -> Seen:
-        async with api.begin() as conn:
-            await storing_frames.set_chain(conn, chain_id)
-            return await stored_frames.seen(conn, header)
+        return (await PostgresLooks(api).look(chain_id, header, [])).seen
 
     yield Shelf(PostgresFrameStore(frames), sees, uuid4(), f"frames.{secrets.token_hex(6)}")
     await frames.dispose()

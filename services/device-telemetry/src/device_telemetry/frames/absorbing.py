@@ -11,7 +11,7 @@ from uuid import UUID
 
 from device_telemetry.binding import Binding
 from device_telemetry.frames import guard, ranges, totals
-from device_telemetry.frames.codec import Batch, Frame, Receipt, usable
+from device_telemetry.frames.codec import Batch, Frame, Receipt
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.ranges import Ranges
 from device_telemetry.frames.totals import CellKey, Sum
@@ -42,11 +42,18 @@ class BootSoFar(NamedTuple):
     received: Ranges = ()
     newest_ms: int | None = None
 
-    def and_then(self, fresh: Sequence[Frame]) -> "BootSoFar":
-        """With these frames too. Why unknown stays unknown: a number judged by half of what came would accuse the other half."""
-        received = ranges.merged(self.received, ranges.of(frame.seq for frame in fresh))
-        known = self.newest_ms is not None or not self.received
-        return BootSoFar(received, greatest(self.newest_ms, max((frame.device_ms for frame in fresh), default=None)) if known else None)
+    def joined(self, other: "BootSoFar") -> "BootSoFar":
+        """What both hold. Why unknown stays unknown: a number judged by half of what came would accuse the other half."""
+        known = all(one.newest_ms is not None or not one.received for one in (self, other))
+        return BootSoFar(ranges.merged(self.received, other.received), greatest(self.newest_ms, other.newest_ms) if known else None)
+
+    def fresh(self, batch: Batch) -> Sequence[Frame]:
+        """The frames of the batch that are not among them, each number once (the first that came), in the order of their numbers."""
+        new = ranges.added(self.received, batch.numbers)
+        if new == batch.numbers and ranges.count(new) == len(batch.kept) and batch.in_order:
+            return batch.kept
+        first = {frame.seq: frame for frame in reversed(batch.kept)}
+        return [first[seq] for seq in sorted(first) if ranges.holds(new, seq)]
 
 
 class FreshFrame(NamedTuple):
@@ -108,22 +115,21 @@ def absorbed(before: Mapping[Boot, BootSoFar], arrivals: Iterable[Arrival]) -> A
 
 
 def _absorb(result: Absorbed, arrival: Arrival) -> None:
-    header = arrival.batch.header
+    batch, header = arrival.batch, arrival.batch.header
     boot = Boot(header.device_id, header.boot_id)
-    kept, refused = usable(arrival.batch)
     known = result.boots.get(boot, BootSoFar())
-    fresh = list({frame.seq: frame for frame in reversed(kept) if not ranges.holds(known.received, frame.seq)}.values())
-    fresh.sort(key=lambda frame: frame.seq)
-    result.boots[boot] = known.and_then(fresh)
+    fresh = known.fresh(batch)
+    numbers = ranges.added(known.received, batch.numbers)
+    result.boots[boot] = known.joined(BootSoFar(numbers, max([frame.device_ms for frame in fresh], default=None)))
     result.fresh.extend(FreshFrame(arrival, frame) for frame in fresh)
-    result.rejected += len(refused)
-    result.duplicates += len(kept) - len(fresh)
-    _note_part(result, arrival, fresh, len(kept) - len(fresh))
+    result.rejected += len(batch.refused)
+    result.duplicates += len(batch.kept) - len(fresh)
+    _note_part(result, arrival, fresh, len(batch.kept) - len(fresh))
     _note_gain(result, arrival, fresh)
-    result.gains[header.treatment_id].findings.extend(guard.reused(known.received, known.newest_ms, header.boot_id, kept))
+    result.gains[header.treatment_id].findings.extend(guard.reused(*known, batch))
 
 
-def _note_part(result: Absorbed, arrival: Arrival, fresh: list[Frame], duplicates: int) -> None:
+def _note_part(result: Absorbed, arrival: Arrival, fresh: Sequence[Frame], duplicates: int) -> None:
     header = arrival.batch.header
     part = Part(header.device_id, header.first_seq, header.last_seq, header.first_seq - 1, duplicates=duplicates)
     if fresh:
@@ -137,7 +143,7 @@ def _note_part(result: Absorbed, arrival: Arrival, fresh: list[Frame], duplicate
         result.parts[key] = part
 
 
-def _first_delivery(arrival: Arrival, frames: list[Frame]) -> datetime | None:
+def _first_delivery(arrival: Arrival, frames: Sequence[Frame]) -> datetime | None:
     """When the first microbeam of these frames fell, by the laser's own count of milliseconds; else when they came.
 
     Why within bounds: the count is the laser's, it may wrap or be nonsense, and nothing fell before the opening.
@@ -151,7 +157,7 @@ def _first_delivery(arrival: Arrival, frames: list[Frame]) -> datetime | None:
     return received_at - timedelta(milliseconds=max(0, ago_ms))
 
 
-def _note_gain(result: Absorbed, arrival: Arrival, fresh: list[Frame]) -> None:
+def _note_gain(result: Absorbed, arrival: Arrival, fresh: Sequence[Frame]) -> None:
     header = arrival.batch.header
     gain = result.gains.setdefault(header.treatment_id, Gain())
     sums = totals.summed(fresh, arrival.binding.lesions)

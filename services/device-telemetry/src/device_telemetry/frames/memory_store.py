@@ -14,9 +14,11 @@ from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, BootSoFar
 from device_telemetry.frames.codec import Header
 from device_telemetry.frames.consequences import BOOTS_MAX, Kept, Recording
 from device_telemetry.frames.guard import Finding
+from device_telemetry.frames.looking import Head, Look
 from device_telemetry.frames.store import FINDINGS_MAX, Piece, Seen, Unsettled
 from device_telemetry.frames.totals import CellKey, Sum
 from erbium_kernel.errors import LostLease
+from erbium_kernel.ports import Store
 from erbium_kernel.topic_port import Received
 
 K = TypeVar("K", str, CellKey)
@@ -151,6 +153,20 @@ class MemoryFrameStore:
         boot = self._boots.get((chain_id, Boot(header.device_id, header.boot_id)), BootSoFar())
         stored = self._of(chain_id, header.treatment_id)
         return Seen(boot, _copied(stored.zones), _fullest(stored.cells))
+
+
+class MemoryLooks:
+    """See `Looks`: frames and streams in memory."""
+
+    def __init__(self, frames: MemoryFrameStore, log: Store) -> None:
+        """Both are only read."""
+        self._frames, self._log = frames, log
+
+    async def look(self, chain_id: UUID, header: Header, streams: Sequence[str]) -> Look:
+        """See `Looks`. Why streams first: what is stored may be newer than they are, never the other way round."""
+        loaded = [await self._log.load(chain_id, stream) for stream in streams]
+        heads = [Head(len(one.rows), one.rows[-1].envelope.event_id if one.rows else None) for one in loaded]
+        return Look(await self._frames.seen(chain_id, header), heads)
 
 
 def _nothing_of(part: Part) -> Part:
