@@ -51,7 +51,7 @@ class Shelf:
         """How many frames were new."""
         found = await self.store.keep(self.piece(*arrivals))
         self.at += 1
-        return sum(len(one.fresh) for one in found)
+        return sum(one.count for one in found)
 
     async def kept(self, treatment_id: UUID = TREATMENT_ID) -> Kept:
         return await self.store.kept(self.chain, treatment_id, ())
@@ -216,7 +216,7 @@ async def test_one_boot_in_two_partitions(in_postgres: Shelf) -> None:
         fresh = 0
         for at, frames in enumerate(parts[partition::2]):
             found = await shelf.store.keep(shelf.piece(shelf.arrival(frames), partition=partition, expected=at, next=at + 1))
-            fresh += sum(len(one.fresh) for one in found)
+            fresh += sum(one.count for one in found)
         return fresh
 
     assert sum(await asyncio.gather(store(0), store(1))) == 330

@@ -10,8 +10,8 @@ from itertools import groupby
 from typing import TypeVar
 from uuid import UUID
 
-from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, BootSoFar, FreshFrame, Part, absorbed
-from device_telemetry.frames.codec import Header
+from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, BootSoFar, Part, absorbed
+from device_telemetry.frames.codec import Frame, Header
 from device_telemetry.frames.consequences import BOOTS_MAX, Kept, Recording
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.looking import Head, Look
@@ -49,7 +49,7 @@ class MemoryFrameStore:
     def __init__(self, pause: Pause = no_pause) -> None:
         """Empty."""
         self.pause = pause
-        self.frames: dict[tuple[UUID, Boot, int], FreshFrame] = {}
+        self.frames: dict[tuple[UUID, Boot, int], Frame] = {}
         self.aside: list[tuple[Received, str]] = []
         self._boots: dict[tuple[UUID, Boot], BootSoFar] = {}
         self._treatments: dict[Of, _Treatment] = {}
@@ -83,9 +83,10 @@ class MemoryFrameStore:
         found = absorbed({boot: self._boots.get((chain_id, boot), BootSoFar()) for boot in boots}, arrivals)
         for fresh in found.fresh:
             header = fresh.arrival.batch.header
-            key = (chain_id, Boot(header.device_id, header.boot_id), fresh.frame.seq)
-            assert key not in self.frames, "a frame is stored once"
-            self.frames[key] = fresh
+            for frame in fresh.frames:
+                key = (chain_id, Boot(header.device_id, header.boot_id), frame.seq)
+                assert key not in self.frames, "a frame is stored once"
+                self.frames[key] = frame
         self._boots.update({(chain_id, boot): so_far for boot, so_far in found.boots.items()})
         for (treatment_id, boot_id), part in found.parts.items():
             self._of(chain_id, treatment_id).parts.setdefault(boot_id, _nothing_of(part)).add(part)
