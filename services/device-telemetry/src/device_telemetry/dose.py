@@ -70,7 +70,8 @@ def lesion_areas_um2(table: LesionTable, energies_mj: NDArray[np.float64]) -> ND
     at = np.searchsorted(energy[1:], inside)  # the entry below, as in `lesion_diameter_um`
     share = (inside - energy[at]) / (energy[at + 1] - energy[at])
     found = diameter[at] + share * (diameter[at + 1] - diameter[at])
-    return np.rint(math.pi / 4 * found**2).astype(np.int64)
+    areas: NDArray[np.int64] = np.rint(math.pi / 4 * found**2).astype(np.int64)
+    return areas
 
 
 def lesion_area_um2(table: LesionTable, energy_mj: float) -> int:

@@ -24,7 +24,6 @@ from device_telemetry.frames.looking import Head, Look, Looks, Streams
 from device_telemetry.frames.orders import Around, order
 from device_telemetry.frames.ranges import Range, Ranges
 from device_telemetry.frames.sending import Sends
-from device_telemetry.frames.store import Seen
 from device_telemetry.treatment.commands import CloseZone, HoldTreatment
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.events import Command

@@ -3,7 +3,6 @@
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from device_telemetry.frames.absorbing import Absorbed, Boot, BootSoFar, Fresh, Gain, Part
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.store import FINDINGS_MAX, Unsettled
+from device_telemetry.frames.totals import Sum
 from device_telemetry.projections.copying import COLUMNS, copied
 from device_telemetry.projections.frame_tables import (
     DEFAULT_PARTITION,
@@ -185,13 +185,18 @@ async def _put_parts(conn: AsyncConnection, chain_id: UUID, parts: Mapping[tuple
 
 
 async def _add_zones(conn: AsyncConnection, chain_id: UUID, gains: Mapping[UUID, Gain]) -> None:
-    rows = [(treatment_id, zone, *astuple(one)) for treatment_id, gain in gains.items() for zone, one in gain.zones.items()]
+    rows = [(treatment_id, zone, *_values(one)) for treatment_id, gain in gains.items() for zone, one in gain.zones.items()]
     await _add(conn, _ADD_ZONES, chain_id, rows)
 
 
 async def _add_cells(conn: AsyncConnection, chain_id: UUID, gains: Mapping[UUID, Gain]) -> None:
-    rows = [(treatment_id, *cell, *astuple(one)) for treatment_id, gain in gains.items() for cell, one in gain.cells.items()]
+    rows = [(treatment_id, *cell, *_values(one)) for treatment_id, gain in gains.items() for cell, one in gain.cells.items()]
     await _add(conn, _ADD_CELLS, chain_id, rows)
+
+
+def _values(one: Sum) -> tuple[int, ...]:
+    """In the order of `_SUMS`."""
+    return (one.frames, one.mtz_count, one.energy_uj, one.lesion_um2, one.outside_table)
 
 
 async def _add(conn: AsyncConnection, statement: str, chain_id: UUID, rows: Sequence[tuple[Any, ...]]) -> None:
