@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from device_telemetry.frames.absorbing import Arrival
 from device_telemetry.frames.codec import Frame, Receipt
 from device_telemetry.frames.consequences import Kept
+from device_telemetry.frames.looking import Head
 from device_telemetry.frames.memory_store import MemoryFrameStore
 from device_telemetry.frames.ranges import Range
 from device_telemetry.frames.store import FrameStore, Piece, Seen, Unsettled
@@ -22,7 +23,7 @@ from device_telemetry.projections.frame_store import PostgresFrameStore
 from device_telemetry.projections.looking import PostgresLooks
 from erbium.provision import ServiceUrls
 from erbium_kernel.database_url import sqlalchemy_url
-from erbium_kernel.errors import LostLease
+from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.topic_port import Received
 from tests.device_telemetry.making import BINDING, BOOT, NOW, OTHER_BOOT, OTHER_TREATMENT, TREATMENT_ID, batch, frame
 
@@ -222,3 +223,18 @@ async def test_one_boot_in_two_partitions(in_postgres: Shelf) -> None:
     assert sum(await asyncio.gather(store(0), store(1))) == 330
     kept = await shelf.kept()
     assert (kept.recordings[0].received, kept.zones["face"].frames) == ((Range(0, 329),), 330)
+
+
+@pytest.mark.servers
+async def test_a_connection_that_died_is_not_looked_through_again(telemetry_urls: ServiceUrls) -> None:
+    """A connection of the pool dies: one look is told so, and the next one is answered."""
+    engine = create_async_engine(sqlalchemy_url(telemetry_urls.api), pool_size=1, max_overflow=0)
+    looks, this = PostgresLooks(engine), batch([frame(0)]).header
+    for _ in range(2):
+        assert (await looks.look(uuid4(), this, ["treatment-none"])).heads == [Head(0, None)]
+        async with engine.connect() as conn:
+            (await conn.get_raw_connection()).driver_connection.terminate()  # type: ignore[union-attr]
+        with pytest.raises(Unavailable):
+            await looks.look(uuid4(), this, [])
+    assert (await looks.look(uuid4(), this, [])).heads == []
+    await engine.dispose()

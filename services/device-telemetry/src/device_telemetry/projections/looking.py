@@ -35,7 +35,11 @@ class PostgresLooks:
             async with self._engine.connect() as conn:
                 # Why past SQLAlchemy: its transaction around one statement takes three more round trips and five times the work.
                 driver: Any = (await conn.get_raw_connection()).driver_connection
-                row = await driver.fetchrow(_LOOK, *this)
+                try:
+                    row = await driver.fetchrow(_LOOK, *this)
+                except BaseException:
+                    await conn.invalidate()  # SQLAlchemy has not seen the error, and would lend a dead connection for ever
+                    raise
         except Exception as error:
             if database_is_away(error):
                 raise Unavailable(f"database: {type(error).__name__}") from error
