@@ -30,7 +30,7 @@ def story(arrivals: list[Arrival], cuts: list[int] | None = None) -> tuple[dict[
     for start, end in pairwise(places):
         found: Absorbed = absorbed(boots, arrivals[start:end])
         boots = found.boots
-        fresh += len(found.fresh)
+        fresh += found.count
         for gain in found.gains.values():
             for zone, one in gain.zones.items():
                 sums.setdefault(zone, Sum()).add(one)
@@ -60,7 +60,7 @@ def test_the_first_of_two_different_frames_under_one_number_stays() -> None:
 def test_frames_before_the_first_number_are_something_else() -> None:
     """Numbers below first_seq belong to whatever the laser did before: rejected, not counted, not received."""
     found = absorbed({}, [arrival([frame(9), frame(10)], first_seq=10)])
-    assert (found.rejected, len(found.fresh), found.boots[Boot(LASER, BOOT)].received) == (1, 1, (Range(10, 10),))
+    assert (found.rejected, found.count, found.boots[Boot(LASER, BOOT)].received) == (1, 1, (Range(10, 10),))
 
 
 def test_a_recording_grows() -> None:

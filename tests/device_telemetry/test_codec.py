@@ -14,7 +14,6 @@ from device_telemetry.frames.codec import (
     Receipt,
     read_batch,
     read_record,
-    usable,
     write_record,
 )
 from device_telemetry.frames.unpack import UNPACKED_BYTES_MAX, EncodingUnknown, TooLarge, Unpackable, unpacked
@@ -80,11 +79,13 @@ def test_many_bad_rows() -> None:
         b"", b"{}", b"[]", b'{"v":2}', b"x" * 3000,
         msgspec.json.encode(header(first_seq=5, last_seq=4)),
         msgspec.json.encode(header()).replace(b'"v":1', b'"v":1,"surprise":1'),
+        msgspec.json.encode(header()).replace(b'"v":1', b'"v":1,"v":1'),
+        msgspec.json.encode(header()).replace(b'"v":1', b'"v":1,"first_seq":7,"\\u0066irst_seq":0'),
         msgspec.json.encode(header()).replace(b'"grid_cell_mm":10.0', b'"grid_cell_mm":0'),
     ],
 )  # fmt: skip
 def test_a_bad_header_is_line_one(first: bytes) -> None:
-    """An empty, unknown, contradictory or oversized header refuses the batch on line 1."""
+    """An empty, unknown, contradictory, doubled or oversized header refuses the batch on line 1."""
     assert lines(changed(1, first)) == [1]
 
 
@@ -106,8 +107,8 @@ def test_refusals_quote_nothing() -> None:
 
 def test_usable() -> None:
     """Frames before the treatment's first number are told apart."""
-    kept, refused = usable(batch([frame(4), frame(5)], first_seq=5))
-    assert ([one.seq for one in kept], [one.seq for one in refused]) == ([5], [4])
+    found = batch([frame(4), frame(5)], first_seq=5)
+    assert ([one.seq for one in found.kept], [one.seq for one in found.refused]) == ([5], [4])
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", None, "identity", "GZIP"])
@@ -157,3 +158,11 @@ def test_a_receipt_without_a_zone_is_not_read() -> None:
     )
     with pytest.raises(BatchRefused):
         read_record(receipt + b"\n" + body([frame(0)]))
+
+
+def test_what_was_acknowledged_is_read() -> None:
+    """A batch that an earlier version took with a field named twice is stored all the same: its laser has forgotten it."""
+    receipt = Receipt(v=1, chain_id=CHAIN, received_at=NOW, stored_at=NOW)
+    doubled = GOOD.replace(b'"v":1', b'"v":1,"v":1')
+    assert lines(doubled) == [1]
+    assert len(read_record(write_record(receipt, doubled))[1].frames) == 2

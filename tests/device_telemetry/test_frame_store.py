@@ -15,14 +15,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from device_telemetry.frames.absorbing import Arrival
 from device_telemetry.frames.codec import Frame, Receipt
 from device_telemetry.frames.consequences import Kept
+from device_telemetry.frames.looking import Head
 from device_telemetry.frames.memory_store import MemoryFrameStore
 from device_telemetry.frames.ranges import Range
 from device_telemetry.frames.store import FrameStore, Piece, Seen, Unsettled
-from device_telemetry.projections import stored_frames, storing_frames
 from device_telemetry.projections.frame_store import PostgresFrameStore
+from device_telemetry.projections.looking import PostgresLooks
 from erbium.provision import ServiceUrls
 from erbium_kernel.database_url import sqlalchemy_url
-from erbium_kernel.errors import LostLease
+from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.topic_port import Received
 from tests.device_telemetry.making import BINDING, BOOT, NOW, OTHER_BOOT, OTHER_TREATMENT, TREATMENT_ID, batch, frame
 
@@ -51,7 +52,7 @@ class Shelf:
         """How many frames were new."""
         found = await self.store.keep(self.piece(*arrivals))
         self.at += 1
-        return sum(len(one.fresh) for one in found)
+        return sum(one.count for one in found)
 
     async def kept(self, treatment_id: UUID = TREATMENT_ID) -> Kept:
         return await self.store.kept(self.chain, treatment_id, ())
@@ -75,9 +76,7 @@ async def in_postgres(telemetry_urls: ServiceUrls) -> AsyncIterator[Shelf]:
     frames, api = create_async_engine(sqlalchemy_url(telemetry_urls.frames)), create_async_engine(sqlalchemy_url(telemetry_urls.api))
 
     async def sees(chain_id: UUID, header: Any) -> Seen:
-        async with api.begin() as conn:
-            await storing_frames.set_chain(conn, chain_id)
-            return await stored_frames.seen(conn, header)
+        return (await PostgresLooks(api).look(chain_id, header, [])).seen
 
     yield Shelf(PostgresFrameStore(frames), sees, uuid4(), f"frames.{secrets.token_hex(6)}")
     await frames.dispose()
@@ -218,9 +217,24 @@ async def test_one_boot_in_two_partitions(in_postgres: Shelf) -> None:
         fresh = 0
         for at, frames in enumerate(parts[partition::2]):
             found = await shelf.store.keep(shelf.piece(shelf.arrival(frames), partition=partition, expected=at, next=at + 1))
-            fresh += sum(len(one.fresh) for one in found)
+            fresh += sum(one.count for one in found)
         return fresh
 
     assert sum(await asyncio.gather(store(0), store(1))) == 330
     kept = await shelf.kept()
     assert (kept.recordings[0].received, kept.zones["face"].frames) == ((Range(0, 329),), 330)
+
+
+@pytest.mark.servers
+async def test_a_connection_that_died_is_not_looked_through_again(telemetry_urls: ServiceUrls) -> None:
+    """A connection of the pool dies: one look is told so, and the next one is answered."""
+    engine = create_async_engine(sqlalchemy_url(telemetry_urls.api), pool_size=1, max_overflow=0)
+    looks, this = PostgresLooks(engine), batch([frame(0)]).header
+    for _ in range(2):
+        assert (await looks.look(uuid4(), this, ["treatment-none"])).heads == [Head(0, None)]
+        async with engine.connect() as conn:
+            (await conn.get_raw_connection()).driver_connection.terminate()  # type: ignore[union-attr]
+        with pytest.raises(Unavailable):
+            await looks.look(uuid4(), this, [])
+    assert (await looks.look(uuid4(), this, [])).heads == []
+    await engine.dispose()

@@ -7,6 +7,7 @@ import pytest
 
 from device_telemetry.dose import lesion_area_um2
 from device_telemetry.frames import guard
+from device_telemetry.frames.columns import columns_of
 from device_telemetry.frames.guard import Place
 from device_telemetry.frames.totals import CellKey, Sum, summed, told
 from device_telemetry.treatment.events import Breach, ZoneClosed
@@ -87,7 +88,7 @@ def test_stacked_pulses_in_one_cell() -> None:
 
 def test_totals_name_planned_and_delivered_zones() -> None:
     """Totals list every planned zone, and what was delivered elsewhere with the usual area and no plan."""
-    sums = summed([frame(0), frame(1, zone="neck"), frame(2, zone="chest", mtz_count=0)], LESIONS)
+    sums = summed(columns_of([frame(0), frame(1, zone="neck"), frame(2, zone="chest", mtz_count=0)]), LESIONS)
     totals = told(sums.zones, bound(), AREAS)
     assert [(one.zone, one.mtz_count, one.planned_mtz, one.area_cm2) for one in totals] == [
         ("face", 17, FACE.planned_mtz, 300),
@@ -97,5 +98,5 @@ def test_totals_name_planned_and_delivered_zones() -> None:
 
 def test_energy_outside_the_table_is_counted_apart() -> None:
     """What the laser's table does not cover is delivered all the same: counted, and marked."""
-    sums = summed([frame(0, energy_mj=2.0), frame(1)], LESIONS)
+    sums = summed(columns_of([frame(0, energy_mj=2.0), frame(1)]), LESIONS)
     assert (sums.zones["face"].mtz_count, sums.zones["face"].outside_table) == (34, 17)

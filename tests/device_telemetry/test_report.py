@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from device_telemetry.clearance.decide import CLEARANCE
+from device_telemetry.frames.columns import columns_of
 from device_telemetry.frames.consequences import Kept, Recording
 from device_telemetry.frames.ranges import Range
 from device_telemetry.frames.totals import CellKey, Sum, summed
@@ -217,7 +218,7 @@ def test_every_cause_has_words() -> None:
 
 
 def cells_of(frames: list[Any]) -> Mapping[CellKey, Sum]:
-    return summed(frames, LESIONS).cells
+    return summed(columns_of(frames), LESIONS).cells
 
 
 def test_the_map_shows_what_was_over_and_what_was_not_planned() -> None:

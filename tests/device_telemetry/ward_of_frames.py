@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from device_telemetry.device.decide import DEVICE
 from device_telemetry.frames.codec import Frame, read_batch
 from device_telemetry.frames.consumer import FramesConsumer
-from device_telemetry.frames.memory_store import MemoryFrameStore
+from device_telemetry.frames.memory_store import MemoryFrameStore, MemoryLooks
 from device_telemetry.frames.sending import FramesTopic
 from device_telemetry.frames.settling import LookingAgain, Settling
 from device_telemetry.frames.taking import Taken, Taking
@@ -68,9 +68,8 @@ class WardOfFrames:
         """A batch of the laser, and its answer."""
         raw = body(list(frames), **header)
         batch = read_batch(raw)
-        seen = await self.store.seen(CHAIN, batch.header)
         cause = Cause(actor=Actor(kind="device", id=str(LASER)), command_id=uuid4(), correlation_id=uuid4())
-        return await self.taking.take(self.runtime, CHAIN, batch, raw, seen, cause)
+        return await self.taking.take(self.runtime, CHAIN, batch, raw, MemoryLooks(self.store, self.log), cause)
 
     async def kept(self) -> None:
         """All that is on the topic is stored."""

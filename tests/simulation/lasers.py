@@ -9,6 +9,7 @@ import msgspec
 
 from device_telemetry.binding import Binding
 from device_telemetry.frames.codec import Frame, Header, read_batch
+from device_telemetry.frames.memory_store import MemoryLooks
 from device_telemetry.frames.taking import FramesDoNotFit, TooManyGaps
 from device_telemetry.treatment.events import FinalSeq
 from device_telemetry.treatment.refusals import TreatmentUnknown
@@ -136,8 +137,8 @@ async def _take(process: Process, number: int, body: bytes, answers: list[Any]) 
     )  # fmt: skip
     forbidden = _forbidden(site.world, batch.header.treatment_id)
     try:
-        seen = await site.world.frame_store.seen(CHAIN, batch.header)
-        taken = await process.taking.take(process.runtime, CHAIN, batch, body, seen, cause)
+        looks = MemoryLooks(site.world.frame_store, process.runtime.store)
+        taken = await process.taking.take(process.runtime, CHAIN, batch, body, looks, cause)
     except Unavailable:
         return
     except (TreatmentUnknown, FramesDoNotFit, TooManyGaps):

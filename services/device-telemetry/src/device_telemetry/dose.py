@@ -8,6 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 UM2_PER_CM2 = 100_000_000
 UJ_PER_MJ = 1_000
 UJ_PER_J = 1_000_000
@@ -56,13 +59,24 @@ def lesion_diameter_um(table: LesionTable, energy_mj: float) -> float:
     return table[-1].diameter_um
 
 
-def lesion_area_um2(table: LesionTable, energy_mj: float) -> int:
-    """The area of one lesion in whole square micrometres, so that sums do not depend on their order.
+def lesion_areas_um2(table: LesionTable, energies_mj: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The area of one lesion of each energy in whole square micrometres, so that sums do not depend on their order.
 
     Outside the table the nearest entry speaks: what was delivered is counted, never refused (the guard stops it by its energy).
     """
-    inside = min(max(energy_mj, table[0].energy_mj), table[-1].energy_mj)
-    return round(math.pi / 4 * lesion_diameter_um(table, inside) ** 2)
+    energy = np.array([point.energy_mj for point in table])
+    diameter = np.array([point.diameter_um for point in table])
+    inside = np.clip(energies_mj, energy[0], energy[-1])
+    at = np.searchsorted(energy[1:], inside)  # the entry below, as in `lesion_diameter_um`
+    share = (inside - energy[at]) / (energy[at + 1] - energy[at])
+    found = diameter[at] + share * (diameter[at + 1] - diameter[at])
+    areas: NDArray[np.int64] = np.rint(math.pi / 4 * found**2).astype(np.int64)
+    return areas
+
+
+def lesion_area_um2(table: LesionTable, energy_mj: float) -> int:
+    """The same for one energy."""
+    return int(lesion_areas_um2(table, np.array([energy_mj]))[0])
 
 
 def coverage_percent(lesion_um2: int, area_cm2: float) -> float:

@@ -6,12 +6,14 @@ Promise: whatever the order and however often batches come, ranges and sums are 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from device_telemetry.binding import Binding
 from device_telemetry.frames import guard, ranges, totals
-from device_telemetry.frames.codec import Batch, Frame, Receipt, usable
+from device_telemetry.frames.codec import Batch, Frame, Receipt
+from device_telemetry.frames.columns import Columns, columns_of
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.ranges import Ranges
 from device_telemetry.frames.totals import CellKey, Sum
@@ -20,13 +22,19 @@ from device_telemetry.treatment.events import ZoneClosed
 T = TypeVar("T", int, datetime)
 
 
-class Arrival(NamedTuple):
+@dataclass(frozen=True)
+class Arrival:
     """One record of the topic, with what its treatment was bound to."""
 
     receipt: Receipt
     batch: Batch
     binding: Binding
     closed: Mapping[str, ZoneClosed]
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Of the frames that are kept; made once, and best before the database is asked for anything."""
+        return columns_of(self.batch.kept)
 
 
 class Boot(NamedTuple):
@@ -42,18 +50,26 @@ class BootSoFar(NamedTuple):
     received: Ranges = ()
     newest_ms: int | None = None
 
-    def and_then(self, fresh: Sequence[Frame]) -> "BootSoFar":
-        """With these frames too. Why unknown stays unknown: a number judged by half of what came would accuse the other half."""
-        received = ranges.merged(self.received, ranges.of(frame.seq for frame in fresh))
-        known = self.newest_ms is not None or not self.received
-        return BootSoFar(received, greatest(self.newest_ms, max((frame.device_ms for frame in fresh), default=None)) if known else None)
+    def joined(self, other: "BootSoFar") -> "BootSoFar":
+        """What both hold. Why unknown stays unknown: a number judged by half of what came would accuse the other half."""
+        known = all(one.newest_ms is not None or not one.received for one in (self, other))
+        return BootSoFar(ranges.merged(self.received, other.received), greatest(self.newest_ms, other.newest_ms) if known else None)
+
+    def fresh(self, batch: Batch) -> Sequence[Frame]:
+        """The frames of the batch that are not among them, each number once (the first that came), in the order of their numbers."""
+        new = ranges.added(self.received, batch.numbers)
+        if new == batch.numbers and ranges.count(new) == len(batch.kept) and batch.in_order:
+            return batch.kept
+        first = {frame.seq: frame for frame in reversed(batch.kept)}
+        return [first[seq] for seq in sorted(first) if ranges.holds(new, seq)]
 
 
-class FreshFrame(NamedTuple):
-    """A frame that was not there before."""
+class Fresh(NamedTuple):
+    """The frames of one record that were not there before, in the order of their numbers; `columns`: the same."""
 
     arrival: Arrival
-    frame: Frame
+    frames: Sequence[Frame]
+    columns: Columns
 
 
 @dataclass(slots=True)
@@ -91,12 +107,17 @@ class Gain:
 class Absorbed:
     """What is to be written, and what was dropped."""
 
-    fresh: list[FreshFrame] = field(default_factory=list)
+    fresh: list[Fresh] = field(default_factory=list)
     boots: dict[Boot, BootSoFar] = field(default_factory=dict)
     parts: dict[tuple[UUID, UUID], Part] = field(default_factory=dict)  # (treatment, boot)
     gains: dict[UUID, Gain] = field(default_factory=dict)
     duplicates: int = 0
     rejected: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many frames are new."""
+        return sum(len(one.frames) for one in self.fresh)
 
 
 def absorbed(before: Mapping[Boot, BootSoFar], arrivals: Iterable[Arrival]) -> Absorbed:
@@ -108,28 +129,29 @@ def absorbed(before: Mapping[Boot, BootSoFar], arrivals: Iterable[Arrival]) -> A
 
 
 def _absorb(result: Absorbed, arrival: Arrival) -> None:
-    header = arrival.batch.header
+    batch, header = arrival.batch, arrival.batch.header
     boot = Boot(header.device_id, header.boot_id)
-    kept, refused = usable(arrival.batch)
     known = result.boots.get(boot, BootSoFar())
-    fresh = list({frame.seq: frame for frame in reversed(kept) if not ranges.holds(known.received, frame.seq)}.values())
-    fresh.sort(key=lambda frame: frame.seq)
-    result.boots[boot] = known.and_then(fresh)
-    result.fresh.extend(FreshFrame(arrival, frame) for frame in fresh)
-    result.rejected += len(refused)
-    result.duplicates += len(kept) - len(fresh)
-    _note_part(result, arrival, fresh, len(kept) - len(fresh))
+    frames = known.fresh(batch)
+    fresh = Fresh(arrival, frames, arrival.columns if frames is batch.kept else columns_of(frames))
+    numbers = ranges.added(known.received, batch.numbers)
+    result.boots[boot] = known.joined(BootSoFar(numbers, int(fresh.columns.device_ms.max()) if frames else None))
+    if frames:
+        result.fresh.append(fresh)
+    result.rejected += len(batch.refused)
+    result.duplicates += len(batch.kept) - len(frames)
+    _note_part(result, arrival, fresh, len(batch.kept) - len(frames))
     _note_gain(result, arrival, fresh)
-    result.gains[header.treatment_id].findings.extend(guard.reused(known.received, known.newest_ms, header.boot_id, kept))
+    result.gains[header.treatment_id].findings.extend(guard.reused(*known, batch))
 
 
-def _note_part(result: Absorbed, arrival: Arrival, fresh: list[Frame], duplicates: int) -> None:
+def _note_part(result: Absorbed, arrival: Arrival, fresh: Fresh, duplicates: int) -> None:
     header = arrival.batch.header
     part = Part(header.device_id, header.first_seq, header.last_seq, header.first_seq - 1, duplicates=duplicates)
-    if fresh:
-        part.highest_seq = fresh[-1].seq
+    if fresh.frames:
+        part.highest_seq = fresh.frames[-1].seq
         part.last_received_at = arrival.receipt.received_at
-        part.first_delivered_at = _first_delivery(arrival, fresh)
+        part.first_delivered_at = _first_delivery(arrival, fresh.columns)
     key = (header.treatment_id, header.boot_id)
     if key in result.parts:
         result.parts[key].add(part)
@@ -137,29 +159,30 @@ def _note_part(result: Absorbed, arrival: Arrival, fresh: list[Frame], duplicate
         result.parts[key] = part
 
 
-def _first_delivery(arrival: Arrival, frames: list[Frame]) -> datetime | None:
+def _first_delivery(arrival: Arrival, frames: Columns) -> datetime | None:
     """When the first microbeam of these frames fell, by the laser's own count of milliseconds; else when they came.
 
     Why within bounds: the count is the laser's, it may wrap or be nonsense, and nothing fell before the opening.
     """
-    first = min((frame.device_ms for frame in frames if frame.mtz_count), default=None)
-    if first is None:
+    delivering = frames.device_ms[frames.mtz_count > 0]
+    if not len(delivering):
         return None
+    first = int(delivering.min())
     received_at, sent = arrival.receipt.received_at, arrival.batch.header.sent_device_ms
     open_for_ms = (received_at - arrival.binding.bound_at) // timedelta(milliseconds=1)
     ago_ms = min(sent - first if sent is not None else 0, open_for_ms)
     return received_at - timedelta(milliseconds=max(0, ago_ms))
 
 
-def _note_gain(result: Absorbed, arrival: Arrival, fresh: list[Frame]) -> None:
+def _note_gain(result: Absorbed, arrival: Arrival, fresh: Fresh) -> None:
     header = arrival.batch.header
     gain = result.gains.setdefault(header.treatment_id, Gain())
-    sums = totals.summed(fresh, arrival.binding.lesions)
+    sums = totals.summed(fresh.columns, arrival.binding.lesions)
     for zone, one in sums.zones.items():
         gain.zones.setdefault(zone, Sum()).add(one)
     for cell, one in sums.cells.items():
         gain.cells.setdefault(cell, Sum()).add(one)
-    gain.findings.extend(guard.at_once(arrival.binding, arrival.closed, header.boot_id, fresh))
+    gain.findings.extend(guard.at_once(arrival.binding, arrival.closed, header.boot_id, fresh.frames))
 
 
 def greatest(one: T | None, other: T | None) -> T | None:

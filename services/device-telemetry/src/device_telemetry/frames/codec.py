@@ -4,8 +4,10 @@ A row: [seq, device_ms, zone, pass_no, energy_set_mj, energy_mj, mtz_count, grid
 The record on the topic is one line more in front: who received it and when. The device's own lines stay as they came.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,6 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from device_telemetry.binding import Binding
+from device_telemetry.frames import ranges
+from device_telemetry.frames.ranges import Ranges
 from device_telemetry.rules import Zone
 
 FRAMES_MAX = 5_000  # per batch
@@ -75,12 +79,50 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     stored_at: Annotated[datetime, Meta(tz=True)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One request of a laser."""
+    """One request of a laser. What is asked of all its frames together is looked up once."""
 
     header: Header
     frames: tuple[Frame, ...]
+
+    @cached_property
+    def kept(self) -> tuple[Frame, ...]:
+        """The frames of this treatment."""
+        first = self.header.first_seq
+        if min(self._seqs, default=first) >= first:
+            return self.frames
+        return tuple(frame for frame in self.frames if frame.seq >= first)
+
+    @cached_property
+    def refused(self) -> tuple[Frame, ...]:
+        """Frames before its first number, which belong to something else."""
+        first = self.header.first_seq
+        return () if self.kept is self.frames else tuple(frame for frame in self.frames if frame.seq < first)
+
+    @cached_property
+    def numbers(self) -> Ranges:
+        """Of the frames that are kept."""
+        return ranges.of(self._seqs if self.kept is self.frames else [frame.seq for frame in self.kept])
+
+    @cached_property
+    def newest_ms(self) -> int | None:
+        """The latest of the frames that are kept, by the laser's own milliseconds."""
+        return max([frame.device_ms for frame in self.kept], default=None)
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether no number is below the one before."""
+        return self._seqs == sorted(self._seqs)
+
+    @cached_property
+    def highest_seq(self) -> int:
+        """Of all frames."""
+        return max(self._seqs)
+
+    @cached_property
+    def _seqs(self) -> list[int]:
+        return [frame.seq for frame in self.frames]
 
 
 class BatchRefused(Exception):
@@ -98,7 +140,15 @@ _receipt = msgspec.json.Decoder(Receipt)
 
 
 def read_batch(body: bytes) -> Batch:
-    """All of it or nothing. Raises: BatchRefused."""
+    """What a laser sends: all of it or nothing. Raises: BatchRefused."""
+    batch = _read_batch(body)
+    names = [name for name, _ in json.loads(body.partition(b"\n")[0], object_pairs_hook=list)]
+    if len(names) > len(set(names)):
+        raise BatchRefused([(1, "a field is named more than once")])
+    return batch
+
+
+def _read_batch(body: bytes) -> Batch:
     first, _, rows = body.partition(b"\n")
     header = _read_header(first)
     frames = _read_frames(rows)
@@ -147,23 +197,16 @@ def _reason(error: Exception) -> str:
     return "not one of the allowed values" if text.startswith("Invalid enum value") else text[:200]
 
 
-def usable(batch: Batch) -> tuple[list[Frame], list[Frame]]:
-    """(frames of this treatment, frames before its first number, which belong to something else)."""
-    first = batch.header.first_seq
-    kept = [frame for frame in batch.frames if frame.seq >= first]
-    return kept, [frame for frame in batch.frames if frame.seq < first]
-
-
 def write_record(receipt: Receipt, body: bytes) -> bytes:
     """The value of the record on the topic."""
     return msgspec.json.encode(receipt) + b"\n" + body
 
 
 def read_record(value: bytes) -> tuple[Receipt, Batch]:
-    """What `write_record` wrote. Raises: BatchRefused, its line numbers those of the device's own lines (0: ours)."""
+    """What `write_record` wrote, also under an earlier version. Raises: BatchRefused, its lines those of the device (0: ours)."""
     line, _, body = value.partition(b"\n")
     try:
         receipt = _receipt.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BatchRefused([(0, _reason(error))]) from None
-    return receipt, read_batch(body)
+    return receipt, _read_batch(body)

@@ -181,7 +181,9 @@ class FramesConsumer:
         state = known[key]
         if isinstance(state, Unopened) or not batch.header.fits(state.binding):
             return None
-        return Arrival(receipt, batch, state.binding, state.watch.closed)
+        arrival = Arrival(receipt, batch, state.binding, state.watch.closed)
+        _ = arrival.columns  # now: an open transaction keeps every reader of the server waiting
+        return arrival
 
     async def _treatment(self, chain_id: UUID, treatment_id: UUID) -> Treatment:
         """One that this code cannot read keeps its frames in `unreadable`, and nobody else's waiting."""
@@ -194,7 +196,7 @@ class FramesConsumer:
 
 def _count(found: Sequence[Absorbed], aside: int) -> None:
     for one in found:
-        metrics.frames("stored", len(one.fresh))
+        metrics.frames("stored", one.count)
         metrics.frames("duplicate", one.duplicates)
         metrics.frames("rejected", one.rejected)
     if aside:

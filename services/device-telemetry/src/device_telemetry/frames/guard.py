@@ -4,14 +4,14 @@ Source: domain reference, section 5 (limits; caps on coverage are hard, as whole
 Why it is strict: the laser's own interlocks are the primary protection; this one is added, and a wrong pause burns nobody.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from device_telemetry.binding import Binding, ZonePlan
 from device_telemetry.dose import coverage_percent, whole_percent
 from device_telemetry.frames import ranges
-from device_telemetry.frames.codec import Frame
+from device_telemetry.frames.codec import Batch, Frame
 from device_telemetry.frames.ranges import Ranges
 from device_telemetry.frames.totals import CellKey, Sum
 from device_telemetry.treatment.events import Breach, HoldCause, ZoneClosed
@@ -39,14 +39,28 @@ class _Seen(NamedTuple):
     seq: int
 
 
-def at_once(binding: Binding, closed: Mapping[str, ZoneClosed], boot_id: UUID, frames: Iterable[Frame]) -> list[Finding]:
+def at_once(binding: Binding, closed: Mapping[str, ZoneClosed], boot_id: UUID, frames: Sequence[Frame]) -> list[Finding]:
     """What these frames by themselves forbid: each cause and zone once, with its worst value and the numbers it spans."""
+    if _nothing_passed(binding, closed, frames):
+        return []
     worst: dict[tuple[HoldCause, str], Breach] = {}
     for frame in frames:
         for seen in _of_frame(frame, binding, closed, boot_id):
             key = (seen.cause, seen.zone)
             worst[key] = _wider(worst.get(key), seen, boot_id)
     return [Finding(cause, breach) for (cause, _), breach in worst.items()]
+
+
+def _nothing_passed(binding: Binding, closed: Mapping[str, ZoneClosed], frames: Sequence[Frame]) -> bool:
+    """By what the batch reaches at most. Why first: it is so nearly always, and frame by frame costs ten times as much."""
+    zones = {frame.zone for frame in frames}
+    return (
+        zones <= {plan.zone for plan in binding.plan}
+        and zones.isdisjoint(closed)
+        and max([frame.energy_mj for frame in frames], default=0) <= binding.limits.energy_mj_per_mtz_max
+        and max([frame.energy_set_mj for frame in frames], default=0) <= binding.limits.energy_mj_per_mtz_max
+        and max([frame.pass_no for frame in frames], default=0) <= binding.limits.passes_max
+    )
 
 
 def _of_frame(frame: Frame, binding: Binding, closed: Mapping[str, ZoneClosed], boot_id: UUID) -> Iterator[_Seen]:
@@ -74,14 +88,19 @@ def _wider(breach: Breach | None, seen: _Seen, boot_id: UUID) -> Breach:
     )  # fmt: skip
 
 
-def reused(received: Ranges, newest_ms: int | None, boot_id: UUID, frames: Iterable[Frame]) -> list[Finding]:
+def reused(received: Ranges, newest_ms: int | None, batch: Batch) -> list[Finding]:
     """Numbers that were received before under which the laser now tells of something later: its counter began again in the same boot.
 
     Why a stop: such frames pass for duplicates, so what they deliver is in no total. A true duplicate is never later than all that came.
     """
+    if newest_ms is None or batch.newest_ms is None or batch.newest_ms <= newest_ms:
+        return []
+    if ranges.added(received, batch.numbers) == batch.numbers:
+        return []  # none of them was received before
     worst: dict[str, Breach] = {}
-    for frame in frames:
-        if newest_ms is not None and frame.device_ms > newest_ms and ranges.holds(received, frame.seq):
+    boot_id = batch.header.boot_id
+    for frame in batch.kept:
+        if frame.device_ms > newest_ms and ranges.holds(received, frame.seq):
             seen = _Seen("numbers_reused", frame.zone, frame.device_ms, newest_ms, frame.seq)
             worst[frame.zone] = _wider(worst.get(frame.zone), seen, boot_id)
     return [Finding("numbers_reused", breach) for breach in worst.values()]

@@ -10,13 +10,15 @@ from itertools import groupby
 from typing import TypeVar
 from uuid import UUID
 
-from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, BootSoFar, FreshFrame, Part, absorbed
-from device_telemetry.frames.codec import Header
+from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, BootSoFar, Part, absorbed
+from device_telemetry.frames.codec import Frame, Header
 from device_telemetry.frames.consequences import BOOTS_MAX, Kept, Recording
 from device_telemetry.frames.guard import Finding
+from device_telemetry.frames.looking import Head, Look
 from device_telemetry.frames.store import FINDINGS_MAX, Piece, Seen, Unsettled
 from device_telemetry.frames.totals import CellKey, Sum
 from erbium_kernel.errors import LostLease
+from erbium_kernel.ports import Store
 from erbium_kernel.topic_port import Received
 
 K = TypeVar("K", str, CellKey)
@@ -47,7 +49,7 @@ class MemoryFrameStore:
     def __init__(self, pause: Pause = no_pause) -> None:
         """Empty."""
         self.pause = pause
-        self.frames: dict[tuple[UUID, Boot, int], FreshFrame] = {}
+        self.frames: dict[tuple[UUID, Boot, int], Frame] = {}
         self.aside: list[tuple[Received, str]] = []
         self._boots: dict[tuple[UUID, Boot], BootSoFar] = {}
         self._treatments: dict[Of, _Treatment] = {}
@@ -81,9 +83,10 @@ class MemoryFrameStore:
         found = absorbed({boot: self._boots.get((chain_id, boot), BootSoFar()) for boot in boots}, arrivals)
         for fresh in found.fresh:
             header = fresh.arrival.batch.header
-            key = (chain_id, Boot(header.device_id, header.boot_id), fresh.frame.seq)
-            assert key not in self.frames, "a frame is stored once"
-            self.frames[key] = fresh
+            for frame in fresh.frames:
+                key = (chain_id, Boot(header.device_id, header.boot_id), frame.seq)
+                assert key not in self.frames, "a frame is stored once"
+                self.frames[key] = frame
         self._boots.update({(chain_id, boot): so_far for boot, so_far in found.boots.items()})
         for (treatment_id, boot_id), part in found.parts.items():
             self._of(chain_id, treatment_id).parts.setdefault(boot_id, _nothing_of(part)).add(part)
@@ -151,6 +154,20 @@ class MemoryFrameStore:
         boot = self._boots.get((chain_id, Boot(header.device_id, header.boot_id)), BootSoFar())
         stored = self._of(chain_id, header.treatment_id)
         return Seen(boot, _copied(stored.zones), _fullest(stored.cells))
+
+
+class MemoryLooks:
+    """See `Looks`: frames and streams in memory."""
+
+    def __init__(self, frames: MemoryFrameStore, log: Store) -> None:
+        """Both are only read."""
+        self._frames, self._log = frames, log
+
+    async def look(self, chain_id: UUID, header: Header, streams: Sequence[str]) -> Look:
+        """See `Looks`. Why streams first: what is stored may be newer than they are, never the other way round."""
+        loaded = [await self._log.load(chain_id, stream) for stream in streams]
+        heads = [Head(len(one.rows), one.rows[-1].envelope.event_id if one.rows else None) for one in loaded]
+        return Look(await self._frames.seen(chain_id, header), heads)
 
 
 def _nothing_of(part: Part) -> Part:

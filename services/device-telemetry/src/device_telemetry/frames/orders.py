@@ -70,4 +70,4 @@ def _must_not_emit(state: Known, batch: Batch) -> bool:
         case Ended() | Settled():
             finals = {final.boot_id: final.last_seq for final in state.ended.finals}
             last = finals.get(batch.header.boot_id, batch.header.last_seq)
-            return last is None or any(frame.seq > last for frame in batch.frames)
+            return last is None or batch.highest_seq > last

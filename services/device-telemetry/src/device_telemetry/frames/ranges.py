@@ -20,7 +20,19 @@ Ranges = tuple[Range, ...]
 
 def of(seqs: Iterable[int]) -> Ranges:
     """The ranges that hold exactly these numbers, given in any order, any number of times."""
-    return merged((), (Range(seq, seq) for seq in sorted(set(seqs))))
+    given = list(seqs)
+    if not given:
+        return ()
+    if given[-1] - given[0] == len(given) - 1 and given == list(range(given[0], given[-1] + 1)):  # as lasers send them
+        return (Range(given[0], given[-1]),)
+    found, (start, *rest) = [], sorted(set(given))
+    end = start
+    for seq in rest:
+        if seq != end + 1:
+            found.append(Range(start, end))
+            start = seq
+        end = seq
+    return (*found, Range(start, end))
 
 
 def merged(one: Iterable[Range], other: Iterable[Range]) -> Ranges:
@@ -52,6 +64,11 @@ def missing(ranges: Sequence[Range], first: int, last: int) -> Ranges:
     if at <= last:
         gaps.append(Range(at, last))
     return tuple(gaps)
+
+
+def added(before: Sequence[Range], more: Iterable[Range]) -> Ranges:
+    """What `more` holds and `before` does not."""
+    return tuple(gap for first, last in more for gap in missing(before, first, last))
 
 
 def next_expected(ranges: Sequence[Range], first: int) -> int:

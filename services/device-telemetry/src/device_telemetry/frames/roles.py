@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from device_telemetry.frames.consumer import FRAMES_TOPIC, GROUP, FramesConsumer
 from device_telemetry.frames.settling import LOOKING_AGAIN, SETTLING, LookingAgain, Settling
@@ -48,18 +49,25 @@ async def frames_engine(running: Running) -> AsyncIterator[AsyncEngine]:
 def frames_role(running: Running) -> Role:
     """Stores frames; replicas share the topic's partitions."""
 
+    newest: KafkaInlet | None = None
+
     @asynccontextmanager
     async def opened() -> AsyncIterator[Step | None]:
+        nonlocal newest
         kafka, security = running.settings.kafka, running.settings.kafka_security
-        inlet = KafkaInlet(kafka, GROUP, [FRAMES_TOPIC], partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX, security=security)
+        newest = inlet = KafkaInlet(kafka, GROUP, [FRAMES_TOPIC], partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX, security=security)
         try:
             async with frames_engine(running) as engine:
+                metrics.db_pool_in_use("frames", cast(QueuePool, engine.pool).checkedout)
                 stored = partial(running.wake.signal, FRAMES_STORED)
                 yield FramesConsumer(running.runtime, PostgresFrameStore(engine), inlet, stored).step
         finally:
             await inlet.close()
 
-    return Role(name="frames", opened=opened, poll_seconds=0.0, woken=False)  # its own step waits for Kafka
+    def trouble() -> str | None:
+        return newest.trouble() if newest else "it has not begun"
+
+    return Role(name="frames", opened=opened, poll_seconds=0.0, woken=False, trouble=trouble)  # its own step waits for Kafka
 
 
 def settling_role(running: Running) -> Role:

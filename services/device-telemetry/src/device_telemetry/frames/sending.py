@@ -4,6 +4,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from device_telemetry.frames.consumer import FRAMES_TOPIC
+from device_telemetry.frames.rounds import Rounds
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.settings import Settings
 from erbium_kernel.topic.kafka import KafkaOutlet
@@ -21,17 +22,34 @@ class Sends(Protocol):
 
 
 class FramesTopic:
-    """The raw topic. Its producer is made at the first batch: a process that serves no laser needs none."""
+    """The raw topic, for one caller at a time."""
 
-    def __init__(self, outlet: Outlet | None = None, *, topic: str = FRAMES_TOPIC) -> None:
-        """`outlet`: one that is there already, for tests."""
+    def __init__(self, outlet: Outlet, *, topic: str = FRAMES_TOPIC) -> None:
+        """`outlet` is the caller's to close."""
         self._outlet, self._topic = outlet, topic
 
     async def send(self, chain_id: UUID, device_id: UUID, record: bytes) -> None:
-        """The key is chain and laser, so one laser's batches stay in order. Raises: Unavailable."""
-        if self._outlet is None:
-            self._outlet = KafkaOutlet(_kafka(), compression="zstd", security=Settings().kafka_security)
-        await self._outlet.publish(self._topic, [Outgoing(key=f"{chain_id}/{device_id}".encode(), value=record, headers=CONTENT_TYPE)])
+        """See `Sends`."""
+        await self._outlet.publish(self._topic, [_outgoing(chain_id, device_id, record)])
+
+
+class SharedFramesTopic:
+    """The raw topic on Kafka, for many lasers at once. Its producer is made at the first batch: a process that serves none needs none."""
+
+    def __init__(self) -> None:
+        """Nothing is connected."""
+        self._rounds: Rounds | None = None
+
+    async def send(self, chain_id: UUID, device_id: UUID, record: bytes) -> None:
+        """See `Sends`."""
+        if self._rounds is None:
+            self._rounds = Rounds(KafkaOutlet(_kafka(), compression="zstd", security=Settings().kafka_security), FRAMES_TOPIC)
+        await self._rounds.send(_outgoing(chain_id, device_id, record))
+
+
+def _outgoing(chain_id: UUID, device_id: UUID, record: bytes) -> Outgoing:
+    """The key is chain and laser, so one laser's batches stay in order."""
+    return Outgoing(key=f"{chain_id}/{device_id}".encode(), value=record, headers=CONTENT_TYPE)
 
 
 def _kafka() -> str:

@@ -1,12 +1,15 @@
 """What frames add up to, per zone and per cell of the grid: whole numbers, so that the sum does not depend on the order."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from device_telemetry.binding import Binding
-from device_telemetry.dose import UJ_PER_MJ, LesionTable, ZoneTotals, lesion_area_um2, within_table, zone_totals
-from device_telemetry.frames.codec import Frame
+from device_telemetry.dose import UJ_PER_MJ, LesionTable, ZoneTotals, lesion_areas_um2, zone_totals
+from device_telemetry.frames.codec import GRID_MAX
+from device_telemetry.frames.columns import ZONES, Columns, groups
 
 
 @dataclass(slots=True)
@@ -21,14 +24,6 @@ class Sum:
     energy_uj: int = 0
     lesion_um2: int = 0
     outside_table: int = 0
-
-    def add_frame(self, mtz_count: int, energy_uj: int, lesion_um2: int, outside_table: int) -> None:
-        """One frame more."""
-        self.frames += 1
-        self.mtz_count += mtz_count
-        self.energy_uj += energy_uj
-        self.lesion_um2 += lesion_um2
-        self.outside_table += outside_table
 
     def add(self, other: "Sum") -> None:
         """Both together, in place."""
@@ -50,24 +45,29 @@ class Sums:
     cells: Mapping[CellKey, Sum]
 
 
-def summed(frames: Iterable[Frame], lesions: LesionTable) -> Sums:
+def summed(frames: Columns, lesions: LesionTable) -> Sums:
     """Each frame once: the caller has dropped the duplicates."""
-    zones: defaultdict[str, Sum] = defaultdict(Sum)
-    cells: defaultdict[CellKey, Sum] = defaultdict(Sum)
-    per_mtz: dict[float, tuple[int, int, int]] = {}  # energy -> microjoules, square micrometres, outside the table
-    for frame in frames:
-        energy_mj, count = frame.energy_mj, frame.mtz_count
-        if energy_mj not in per_mtz:
-            per_mtz[energy_mj] = _per_mtz(energy_mj, lesions)
-        uj, um2, outside = per_mtz[energy_mj]
-        zones[frame.zone].add_frame(count, count * uj, count * um2, count * outside)
-        if count:
-            cells[frame.zone, frame.grid_row, frame.grid_col].add_frame(count, count * uj, count * um2, count * outside)
-    return Sums(dict(zones), dict(cells))
+    if not len(frames):
+        return Sums({}, {})
+    energy, count = frames.energy_mj, frames.mtz_count
+    outside = (energy < lesions[0].energy_mj) | (energy > lesions[-1].energy_mj)
+    uj = np.rint(energy * UJ_PER_MJ).astype(np.int64)
+    added = np.stack([np.ones_like(count), count, count * uj, count * lesion_areas_um2(lesions, energy), count * outside])
+    zone = frames.zone.astype(np.int64)
+    zones = {ZONES[place]: one for place, one in _by_key(zone, added)}
+    emitted = count > 0
+    if not emitted.any():
+        return Sums(zones, {})
+    side = GRID_MAX + 1
+    keys = ((zone * side + frames.grid_row) * side + frames.grid_col)[emitted]
+    cells = {(ZONES[key // side // side], key // side % side, key % side): one for key, one in _by_key(keys, added[:, emitted])}
+    return Sums(zones, cells)
 
 
-def _per_mtz(energy_mj: float, lesions: LesionTable) -> tuple[int, int, int]:
-    return round(energy_mj * UJ_PER_MJ), lesion_area_um2(lesions, energy_mj), 0 if within_table(lesions, energy_mj) else 1
+def _by_key(keys: NDArray[np.int64], added: NDArray[np.int64]) -> Iterator[tuple[int, Sum]]:
+    found, order, starts = groups(keys)
+    sums = np.add.reduceat(added[:, order], starts, axis=1)
+    return ((key, Sum(*one)) for key, one in zip(found.tolist(), sums.T.tolist(), strict=True))
 
 
 def told(zones: Mapping[str, Sum], binding: Binding, usual_areas_cm2: Mapping[str, float]) -> tuple[ZoneTotals, ...]:

@@ -7,11 +7,12 @@ from uuid import UUID
 from starlette.requests import Request
 
 from device_telemetry.frames.codec import Batch, BatchRefused, read_batch
-from device_telemetry.frames.sending import FramesTopic, Sends
+from device_telemetry.frames.sending import Sends, SharedFramesTopic
 from device_telemetry.frames.taking import FramesDoNotFit, Taken, Taking, TooManyGaps
 from device_telemetry.frames.unpack import PACKED_BYTES_MAX, EncodingUnknown, TooLarge, Unpackable, unpacked
 from device_telemetry.http import treatment_examples as examples
-from device_telemetry.projections.stored_frames import seen
+from device_telemetry.projections.looking import PostgresLooks
+from erbium_kernel.deadline import within
 from erbium_kernel.errors import NotFound
 from erbium_kernel.http import Call, Faulty, Routes, View
 
@@ -61,7 +62,7 @@ class FramesAnswer(View):
 def frames_routes(sends: Sends) -> Routes:
     """The endpoint, handing batches over to `sends`."""
     found = Routes(tag="frames")
-    taking = Taking(sends)
+    taking = Taking(sends, within)
 
     @found.raw(
         "POST",
@@ -86,9 +87,7 @@ def frames_routes(sends: Sends) -> Routes:
             raise NotFound
         body = _body(await request.body(), request.headers.get("content-encoding"))
         batch = _batch(body, device_id)
-        async with call.reading() as conn:
-            before = await seen(conn, batch.header)
-        taken = await taking.take(call.runtime, call.principal.chain_id, batch, body, before, call.cause)
+        taken = await taking.take(call.runtime, call.principal.chain_id, batch, body, PostgresLooks(call.engine), call.cause)
         return _answer(batch, taken, call.runtime.clock.machine())
 
     return found
@@ -130,4 +129,4 @@ def _answer(batch: Batch, taken: Taken, now: datetime) -> FramesAnswer:
     )
 
 
-routes = frames_routes(FramesTopic())
+routes = frames_routes(SharedFramesTopic())

@@ -21,42 +21,46 @@ BOOTS_MAX = 100
 
 
 class ZonePlanBody(Body):
-    """What one zone is to receive in all passes together. `area_cm2`: null = the usual area of the zone."""
+    """What one zone is to receive in all passes together."""
 
-    zone: Zone
-    area_cm2: Annotated[float, Field(gt=0, le=2_000)] | None = None
-    planned_mtz: Annotated[int, Field(gt=0, le=10_000_000)]
-    energy_mj_per_mtz: Annotated[float, Field(gt=0, le=1_000)]
+    zone: Annotated[Zone, Field(description="One that the clearance covers and the visit was booked for.")]
+    area_cm2: Annotated[float | None, Field(gt=0, le=2_000, description="Surface in cm²; null: the usual area of the zone.")] = None
+    planned_mtz: Annotated[int, Field(gt=0, le=10_000_000, description="Microbeams of all passes together.")]
+    energy_mj_per_mtz: Annotated[float, Field(gt=0, le=1_000, description="Energy of each microbeam in mJ.")]
 
 
 class FinalSeqBody(Body):
     """The last sequence number that the laser gave out for this treatment in one boot."""
 
-    boot_id: UUID
-    last_seq: Annotated[int, Field(ge=0, le=SEQ_MAX)]
+    boot_id: Annotated[UUID, Field(description="The power-on of the laser, as in the headers of its frames.")]
+    last_seq: Annotated[int, Field(ge=0, le=SEQ_MAX, description="Nothing after this number belongs to the treatment.")]
 
 
 class OpenTreatmentBody(Body):
-    """`attest_stale_screening`: a doctor at the laser answers for it that no suspension is under way unheard."""
+    """A treatment under a clearance, in a visit, on a laser."""
 
-    treatment_id: UUID | None = None
-    clearance_id: UUID
-    visit_id: UUID
-    device_id: UUID
-    zones: Annotated[list[ZonePlanBody], Field(min_length=1, max_length=10)]
-    attest_stale_screening: bool = False
+    treatment_id: Annotated[UUID | None, Field(description="Chosen by the caller, or made here.")] = None
+    clearance_id: Annotated[UUID, Field(description="The one that the visit was checked in under.")]
+    visit_id: Annotated[UUID, Field(description="Checked in today, and asked today whether anything has changed.")]
+    device_id: Annotated[UUID, Field(description="The laser, claimed by the visit's clinic.")]
+    zones: Annotated[list[ZonePlanBody], Field(min_length=1, max_length=10, description="What each zone is to receive.")]
+    attest_stale_screening: Annotated[
+        bool, Field(description="A doctor at the laser answers for it that no suspension is under way unheard.")
+    ] = False
 
 
 class EndTreatmentBody(Body):
     """`finals` lets the totals become final as soon as the last frame is stored."""
 
-    finals: Annotated[list[FinalSeqBody], Field(max_length=BOOTS_MAX)] = Field(default_factory=list)
+    finals: Annotated[
+        list[FinalSeqBody], Field(max_length=BOOTS_MAX, description="Where the treatment ended, in each power-on of the laser.")
+    ] = Field(default_factory=list)
 
 
 class AbortTreatmentBody(EndTreatmentBody):
     """Why it was broken off."""
 
-    cause: Literal["operator", "patient_wish", "device_fault", "adverse_reaction"]
+    cause: Annotated[Literal["operator", "patient_wish", "device_fault", "adverse_reaction"], Field(description="What led to it.")]
 
 
 class LimitsView(View):

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -22,7 +23,7 @@ from erbium_kernel.errors import LostLease, Unavailable
 from erbium_kernel.whereabouts import reason_of
 
 log = structlog.get_logger(__name__)
-TROUBLE: Final = (DBAPIError, PoolTimeout, OSError)
+TROUBLE: Final = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class PostgresFrameStore:

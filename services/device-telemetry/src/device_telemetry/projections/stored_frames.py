@@ -5,16 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BigInteger, RowMapping, and_, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB, distinct_on
+from sqlalchemy import RowMapping, and_, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from device_telemetry.frames.absorbing import BootSoFar
-from device_telemetry.frames.codec import Header
 from device_telemetry.frames.consequences import BOOTS_MAX, Kept, Recording
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.ranges import Range, Ranges
-from device_telemetry.frames.store import Seen
 from device_telemetry.frames.totals import CellKey, Sum
 from device_telemetry.projections.frame_tables import cell_sums, frame_ranges, recordings, zone_sums
 
@@ -65,26 +63,6 @@ def _recording(row: Any) -> Recording:
         duplicates=row["duplicates"],
         received=ranges_of(row["received"]),
     )
-
-
-# In one statement: it is asked for every batch of every laser, and its parts belong together.
-_SEEN = text("""
-SELECT coalesce(r.received, '[]') AS received, r.newest_ms,
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(zone, frames, mtz_count, energy_uj, lesion_um2, outside_table)), '[]')
-     FROM zone_sums WHERE treatment_id = :treatment_id) AS zones,
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(zone, grid_row, grid_col, frames, mtz_count, energy_uj, lesion_um2, outside_table)), '[]')
-     FROM (SELECT DISTINCT ON (zone) * FROM cell_sums WHERE treatment_id = :treatment_id
-           ORDER BY zone, mtz_count DESC, grid_row, grid_col) AS fullest) AS cells
-FROM (SELECT) AS one LEFT JOIN frame_ranges AS r ON r.device_id = :device_id AND r.boot_id = :boot_id
-""").columns(received=JSONB, newest_ms=BigInteger, zones=JSONB, cells=JSONB)
-
-
-async def seen(conn: AsyncConnection, header: Header) -> Seen:
-    """What an answer to this batch has to know."""
-    this = {"device_id": header.device_id, "boot_id": header.boot_id, "treatment_id": header.treatment_id}
-    row = (await conn.execute(_SEEN, this)).mappings().one()
-    zones = {zone: Sum(*sums) for zone, *sums in row["zones"]}
-    return Seen(so_far_of(row), zones, {(zone, at, across): Sum(*sums) for zone, at, across, *sums in row["cells"]})
 
 
 def so_far_of(row: RowMapping) -> BootSoFar:
