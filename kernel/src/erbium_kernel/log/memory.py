@@ -11,9 +11,8 @@ from itertools import islice, takewhile
 from typing import TypeVar
 from uuid import UUID
 
-from erbium_kernel.errors import VersionConflict
 from erbium_kernel.event import Cursor
-from erbium_kernel.log.memory_append import drop_timer, log_rows, write_after, write_answer, write_guards, write_timers
+from erbium_kernel.log.memory_append import add_rows, drop_timer, head_of, log_rows, write_after, write_answer, write_guards, write_timers
 from erbium_kernel.log.memory_intake import heard_row, move_position, not_heard_before, write_heartbeat, write_key
 from erbium_kernel.log.memory_lease import MemoryLease
 from erbium_kernel.log.memory_parking import forget, parked_keys, release, skip_first
@@ -50,10 +49,9 @@ class MemoryStore:
 
     def __init__(self, *, clock: Clock, pause: Pause = no_pause) -> None:
         """An empty log in its first epoch."""
-        self._clock, self._pause = clock, pause
+        self._clock, self._pause, self._offset = clock, pause, timedelta()
         self.tables, self.transactions = Tables(), Transactions()
         self._leases: dict[str, MemoryLease] = {}
-        self._offset = timedelta()
 
     # --- own events
 
@@ -69,54 +67,36 @@ class MemoryStore:
     async def append(self, work: Append) -> int:
         """All of a command or nothing. Raises: VersionConflict, GuardRefused, AlreadyAnswered, LostLease."""
         async with self._transaction("append") as opened:
-            recorded_at = max([self._clock.now(), *(row.envelope.recorded_at for row in self._head(work))])
-            rows = log_rows(work, [self.transactions.place(opened) for _ in work.events], recorded_at)
+            rows = self._rows(opened, work)
             await self._written("append", opened)
-            self._head(work)
+            head_of(self.tables, work)
             with Change() as change:
                 write_guards(change, self.tables, work.chain_id, work.guards)
                 write_after(change, self.tables, work.after)
                 write_timers(change, self.tables, work)
                 write_answer(change, self.tables, work.answer)
-                self._add(change, rows)
+                add_rows(change, self.tables, rows)
         return work.expected + len(rows)
+
+    def _rows(self, opened: Open, work: Append) -> tuple[Row, ...]:
+        recorded_at = max([self._clock.now(), *(row.envelope.recorded_at for row in head_of(self.tables, work))])
+        return log_rows(work, [self.transactions.place(opened) for _ in work.events], recorded_at)
 
     async def append_together(self, group: Sequence[Append], move: MoveCheckpoint) -> None:
         """Commands of one chain, each on a stream of its own, and the move: all or nothing. Raises: VersionConflict, LostLease."""
         async with self._transaction("append together") as opened:
-            rows: list[Row] = []
-            for work in sorted(group, key=lambda work: work.stream):
-                recorded_at = max([self._clock.now(), *(row.envelope.recorded_at for row in self._head(work))])
-                rows += log_rows(work, [self.transactions.place(opened) for _ in work.events], recorded_at)
+            rows = [row for work in sorted(group, key=lambda work: work.stream) for row in self._rows(opened, work)]
             await self._written("append together", opened)
-            for work in group:
-                self._head(work)
             with Change() as change:
                 write_after(change, self.tables, (move,))
                 for work in group:
+                    head_of(self.tables, work)
                     write_timers(change, self.tables, work)
-                self._add(change, rows)
+                add_rows(change, self.tables, rows)
 
     async def asked(self, questions: Sequence[Awaitable[T]]) -> Sequence[T]:
         """One after the other: nothing waits in memory."""
         return [await question for question in questions]
-
-    def _head(self, work: Append) -> tuple[Row, ...]:
-        """The stream's last row, if any. Raises: VersionConflict if it is not the version that the decision was made on."""
-        rows = self.tables.streams.get((work.chain_id, work.stream), ())
-        if len(rows) != work.expected:
-            raise VersionConflict
-        return rows[-1:]
-
-    def _add(self, change: Change, rows: Sequence[Row]) -> None:
-        for row in rows:
-            envelope = row.envelope
-            assert self.tables.log.event(envelope.chain_id, envelope.event_id) is None, "an event id is unique for ever"
-            if envelope.stream is not None:
-                stream = envelope.chain_id, envelope.stream
-                change.put(self.tables.streams, stream, (*self.tables.streams.get(stream, ()), row))
-        for row in rows:
-            self.tables.log.add(row)
 
     async def place_of(self, chain_id: UUID, event_id: UUID) -> tuple[Cursor, str, UUID] | None:
         """Cursor, type and ordering id of an own event or a heard message, if it is in the log."""
@@ -190,7 +170,7 @@ class MemoryStore:
     async def due_timers(self, now: datetime, limit: int) -> Sequence[Due]:
         """Timers due at or before `now`, oldest first, of all chains."""
         await self._pause("due timers: begin")
-        due = [timer for timer in self.tables.timers.values() if timer.due_at <= now]
+        due = (timer for timer in self.tables.timers.values() if timer.due_at <= now)
         return sorted(due, key=lambda timer: (timer.due_at, timer.chain_id, timer.key))[:limit]
 
     async def drop_timer(self, fired: TimerFired) -> None:
@@ -224,7 +204,7 @@ class MemoryStore:
                     write_key(change, self.tables, key, self.transactions.place(opened), self._clock.machine())
                 write_heartbeat(change, self.tables, part, fresh)
                 move_position(change, self.tables, part)
-                self._add(change, fresh)
+                add_rows(change, self.tables, fresh)
         return TakenIn(new=len(fresh), repeated=len(rows) - len(fresh))
 
     async def heartbeats(self, topic: str) -> Sequence[Heartbeat]:
@@ -237,8 +217,7 @@ class MemoryStore:
     async def keys(self, chain_id: UUID, subject_ids: Sequence[UUID]) -> Mapping[UUID, Key]:
         """The keys that are here (erased ones included)."""
         await self._pause("keys: begin")
-        rows = self.tables.keys
-        return {subject: rows[chain_id, subject].key for subject in subject_ids if (chain_id, subject) in rows}
+        return {subject: row.key for subject in subject_ids if (row := self.tables.keys.get((chain_id, subject)))}
 
     async def ensure_key(self, key: Key) -> Key:
         """Stores a new person's key unless there is one; returns the one that stands (maybe erased)."""

@@ -6,7 +6,7 @@ from typing import assert_never
 from uuid import UUID
 
 from erbium_kernel.decider import CancelTimer, Claim, FreeName, Guard, Release, SetTimer, TakeName
-from erbium_kernel.errors import AlreadyAnswered, GuardRefused, LostLease
+from erbium_kernel.errors import AlreadyAnswered, GuardRefused, LostLease, VersionConflict
 from erbium_kernel.event import Cursor, Envelope
 from erbium_kernel.log.memory_parking import row_done
 from erbium_kernel.log.memory_tables import Change, Tables
@@ -20,6 +20,26 @@ def log_rows(work: Append, places: Sequence[Cursor], recorded_at: datetime) -> t
     return tuple(
         Row(cursor=place, envelope=_envelope(work, event, version, recorded_at), data=event.data) for version, (event, place) in numbered
     )
+
+
+def head_of(tables: Tables, work: Append) -> tuple[Row, ...]:
+    """The stream's last row, if any. Raises: VersionConflict if it is not the version that the decision was made on."""
+    rows = tables.streams.get((work.chain_id, work.stream), ())
+    if len(rows) != work.expected:
+        raise VersionConflict
+    return rows[-1:]
+
+
+def add_rows(change: Change, tables: Tables, rows: Sequence[Row]) -> None:
+    """The rows stand in the log and in their streams; nothing may fail afterwards."""
+    for row in rows:
+        envelope = row.envelope
+        assert tables.log.event(envelope.chain_id, envelope.event_id) is None, "an event id is unique for ever"
+        if envelope.stream is not None:
+            stream = envelope.chain_id, envelope.stream
+            change.put(tables.streams, stream, (*tables.streams.get(stream, ()), row))
+    for row in rows:
+        tables.log.add(row)
 
 
 def _envelope(work: Append, event: NewEvent, version: int, recorded_at: datetime) -> Envelope:

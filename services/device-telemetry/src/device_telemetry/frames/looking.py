@@ -7,7 +7,7 @@ from uuid import UUID
 from device_telemetry.frames.codec import Header
 from device_telemetry.frames.store import Seen
 from erbium_kernel.decider import Decider
-from erbium_kernel.execute import state_of
+from erbium_kernel.folding import state_of
 from erbium_kernel.runtime import Runtime
 
 STREAMS_KEPT_MAX: Final = 5_000
