@@ -19,6 +19,7 @@ from erbium_kernel.rotating import Wrapped, rotate, standing
 from erbium_kernel.wrapping import NONCE_BYTES, bound_to, master_of, unwrap, wrap
 from tests.kernel.log.conftest import make_database
 from tests.kernel.log.grounds import PostgresGround
+from tests.kernel.log.reading import eventually
 
 OLD, NEW, GONE = "00000001", "00000002", "0000000f"
 MASTERS = {OLD: b"o" * 32, NEW: b"n" * 32}
@@ -82,8 +83,9 @@ async def test_all_living_keys_are_the_same_under_another_master(
         assert now.wrapped is not None
         assert master_of(now.wrapped) == NEW
         assert unwrap(MASTERS, now.wrapped, bound_to(key.chain_id, key.subject_id)) == bare
-    assert {key.subject_id for key in await ground.store.changed_keys(Cursor(), 100)} == made.keys()
-    end = max(key.cursor for key in await ground.store.changed_keys(Cursor(), 100))
+    again = await eventually(lambda: ground.store.changed_keys(Cursor(), 100), lambda keys: len(keys) == len(made))
+    assert {key.subject_id for key in again} == made.keys()
+    end = max(key.cursor for key in again)
     assert await rotated(connection) == []
     assert await ground.store.changed_keys(end, 100) == []
     assert await standing(connection, owns_keys=True) == [(NEW, 8, 0)]
