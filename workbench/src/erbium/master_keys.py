@@ -97,7 +97,7 @@ def destroy_master(
 ) -> None:
     """Overwrite and delete a master that wraps nobody's key any more, in all four services. It is for good."""
     from erbium_kernel import destroying, masters
-    from erbium_kernel.errors import Rejected
+    from erbium_kernel.errors import Rejected, Unavailable
 
     running = running_stack()
     folders = _folders(running)
@@ -106,8 +106,8 @@ def destroy_master(
         for package, stands in process.run(_stands(running, provision.SERVICES)).items():
             destroying.check_unused(master, name_of(package), stands)
         process.run(destroying.check_topic(master, running.servers.kafka))
-    except Rejected as refused:
-        raise LocalServerError(refused.detail) from None
+    except (Rejected, Unavailable) as refused:
+        raise LocalServerError(str(refused)) from None
     if dry_run:
         _say(f"{master} could be destroyed. Nothing was changed.", {"master": master, "dry_run": True}, as_json=as_json)
         return

@@ -52,11 +52,11 @@ async def past_of(
 ) -> AsyncIterator[Past]:
     """`start`: partition -> first offset; a place that is not in the topic counts as its beginning. Raises: Unavailable."""
     calm_aiokafka()
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, **(security or {}))
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, **(security or {}))
     try:
         async with _told(START_SECONDS):
             await consumer.start()
-        yield await _opened(consumer, topic, start or {})
+        yield await _opened(consumer, start or {})
     finally:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -65,26 +65,15 @@ async def past_of(
             pass  # what has gone needs no farewell
 
 
-async def _opened(consumer: AIOKafkaConsumer, topic: str, start: Mapping[int, int]) -> Past:
+async def _opened(consumer: AIOKafkaConsumer, start: Mapping[int, int]) -> Past:
     async with _told():
-        partitions = await _partitions(consumer, topic)
-        places = {n: TopicPartition(topic, n) for n in partitions}
-        consumer.assign(list(places.values()))
+        places = {place.partition: place for place in consumer.assignment()}  # without a group: all of them, once it has started
         ends = await consumer.end_offsets(list(places.values()))
         begins = await consumer.beginning_offsets(list(places.values()))
         for n, place in places.items():
             wanted = start.get(n, 0)
             consumer.seek(place, wanted if begins[place] <= wanted <= ends[place] else begins[place])
     return Past(consumer, places, {n: ends[place] for n, place in places.items()})
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
-    """Raises: Unavailable if the topic is not there (yet)."""
-    await consumer.topics()  # asks for the metadata of all; a consumer without a subscription knows of none
-    found = consumer.partitions_for_topic(topic)
-    if not found:
-        raise Unavailable(f"Kafka: there is no topic {topic}")
-    return sorted(found)
 
 
 def _received(record: Any) -> Received:
