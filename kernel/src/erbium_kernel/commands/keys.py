@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from erbium_kernel.clock import SystemClock
 from erbium_kernel.commands.saying import EXIT_CODES, add, say
+from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.destroying import check_age, check_topic, check_unused, what_dies
+from erbium_kernel.erasures import declare_behind
 from erbium_kernel.log.doors import WORK_DEADLINE_SECONDS, told
 from erbium_kernel.masters import destroy_master, make_master, read_masters, spread_masters
 from erbium_kernel.rotating import Wrapped, rotate, standing
@@ -39,6 +42,12 @@ def declare(commands: Any) -> None:
         "--backups-expired",
         action="store_true",
         help="no backup made under it is left, although 30 days have not passed",
+    )
+    add(
+        actions,
+        "read-erasures",
+        "the database was put back from a copy of its files: be told who was erased first",
+        _behind,
     )
     destroying.add_argument("--dry-run", action="store_true", help="destroy nothing: say whether it could be; 1 if not")
 
@@ -111,6 +120,16 @@ async def _destroy(service: Service, given: argparse.Namespace) -> int:
         return 0
     destroy_master([folder], given.master)
     say(given, f"{what_dies(given.master)} {others}{looked}", destroyed=given.master, service=service.name, topic_seen=bool(settings.kafka))
+    return 0
+
+
+async def _behind(service: Service, given: argparse.Namespace) -> int:
+    engine = create_async_engine(sqlalchemy_url(Settings().need("database_work_url").database_work_url), hide_parameters=True)
+    try:
+        await declare_behind(engine)
+    finally:
+        await engine.dispose()
+    say(given, f"{service.name}: processes that start from now on read who was erased before they answer.", behind=service.name)
     return 0
 
 
