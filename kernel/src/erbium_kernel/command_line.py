@@ -6,9 +6,10 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from erbium_kernel.commands import parked, rebuilding
+from erbium_kernel.commands import keys, parked, rebuilding
 from erbium_kernel.commands.saying import EXIT_CODES, Command, add, say
 from erbium_kernel.errors import Rejected, Unavailable
+from erbium_kernel.masters import SecretsMissing
 from erbium_kernel.migrating import head, migrate
 from erbium_kernel.observing.serving import PortTaken
 from erbium_kernel.rebuild import RebuildStuck, TableInUse
@@ -16,7 +17,6 @@ from erbium_kernel.service import Service
 from erbium_kernel.settings import Settings, SettingsUnfit
 from erbium_kernel.topic.declared import TopicsDiffer, TopicsRefused
 from erbium_kernel.twin import AnotherBuild, NobodyFollowed, SkippedMeanwhile, TableBusy, TablesDiffer
-from erbium_kernel.vault import SecretsMissing
 from erbium_kernel.verifying import Unfit
 
 SENTENCES = (
@@ -60,6 +60,7 @@ def parser(service: Service) -> argparse.ArgumentParser:
     add(commands, "migrate", "bring the database to this code's schema (as its owner)", _migrate)
     rebuilding.declare(commands, service)
     parked.declare(commands)
+    keys.declare(commands)
     return top
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -14,8 +15,10 @@ from starlette.types import ASGIApp
 
 from erbium_kernel.database_url import tls_refusal
 from erbium_kernel.driver import Driver, Role
+from erbium_kernel.erasures import BEHIND, caught_up, is_behind, is_behind_or_away
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.http.app import About, create_app
+from erbium_kernel.http.shut_door import shut_door
 from erbium_kernel.identity.key_set import KeySet, over_http
 from erbium_kernel.identity.tokens import Verifier
 from erbium_kernel.observing.health import Check, Health
@@ -59,13 +62,15 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
             return 0
         roles = clock_role(opened) + (work_roles(opened) if opened.work_engine else [])
         driver = Driver(roles, opened.wake, opened.runtime.clock, fatal=(StuckConsumer, SettingsUnfit, TopicsDiffer, TopicsRefused))
-        database = {"database": _database_check(opened)}
+        database = {"database": _database_check(opened), "erasures": _erasures_check(opened)}
         inward, outward = Health({**database, **_role_checks(roles, driver, opened)}), Health(database)
         app = api_app(opened, outward) if opened.api_engine else None
         # Both ports are ours before a group is joined or a lease taken: a second process on them ends without having disturbed the first.
         inside = stack.enter_context(listening(settings.metrics_host, settings.metrics_port))
         outside = stack.enter_context(listening(settings.http_host, settings.http_port)) if app else None
         metrics_port = await stack.enter_async_context(answering(observing_app(inward), inside))
+        if not await _or_stopped(stop, _let_in(opened, outward, outside)):
+            return 0
         driving = asyncio.create_task(driver.run(stop))
         stack.push_async_callback(_ended, driving, stop)
         if app and outside:
@@ -135,6 +140,16 @@ async def _patiently(setting: str, ask: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(START_POLL_SECONDS)
 
 
+async def _let_in(opened: Running, health: Health, outside: socket.socket | None) -> bool:
+    """Returns when personal data may be opened here. A restored database is told first who was erased; until then the door is shut."""
+    if not await is_behind_or_away(opened.work_engine or opened.api_engine):
+        return True
+    async with AsyncExitStack() as stack:
+        if outside:
+            await stack.enter_async_context(answering(shut_door(health, BEHIND), outside.dup()))
+        return await caught_up(opened)
+
+
 async def _or_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, bool]) -> bool:
     """What `work` says; False if the process is told to stop meanwhile."""
     task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
@@ -153,6 +168,16 @@ def _database_check(opened: Running) -> Check:
 
     async def check() -> str | None:
         return await check_revision(engine, opened.service.name)
+
+    return check
+
+
+def _erasures_check(opened: Running) -> Check:
+    engine = opened.api_engine or opened.work_engine
+    assert engine is not None, "a process has at least one role"
+
+    async def check() -> str | None:
+        return BEHIND if await is_behind(engine) else None
 
     return check
 

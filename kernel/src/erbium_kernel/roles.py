@@ -7,6 +7,7 @@ from functools import partial
 
 from erbium_kernel.clock import ShiftedClock
 from erbium_kernel.driver import NET_SECONDS, Role, Step
+from erbium_kernel.erasures import AGAIN_SECONDS, reading_on
 from erbium_kernel.fire import LEASE, Timers
 from erbium_kernel.follow import Effect, Follower
 from erbium_kernel.intake import Intake
@@ -39,6 +40,8 @@ def work_roles(running: Running) -> list[Role]:
     roles = [_topics(running), *_watched(running, following), _watch(running), _measures(running)]
     if service.listens_to or not service.owns_keys:
         roles.append(_intake(running))
+    if service.erased_by:
+        roles.append(Role(name="reading-erasures", opened=_free(reading_on(running)), poll_seconds=AGAIN_SECONDS, woken=False))
     if service.timers:
         roles.append(_timers(running))
     return [*roles, *(extra(running) for extra in service.extra_roles)]

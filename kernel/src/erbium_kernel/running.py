@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -98,7 +99,8 @@ async def running(service: Service, settings: Settings, *, api: bool, work: bool
         for role, in_use in opened.pools().items():
             metrics.db_pool_in_use(f"log_{role}", in_use)
         store = cast(Store, Waking(await stack.enter_async_context(opened), wake))
-        vault = Vault(store, Secrets.read(secrets_dir), clock=clock, ids=ids, owns_keys=service.owns_keys)
+        reread = partial(Secrets.read, secrets_dir)
+        vault = Vault(store, reread(), clock=clock, ids=ids, owns_keys=service.owns_keys, reread=reread)
         runtime = Runtime(
             service=service.name, store=store, clock=clock, ids=ids, codec=codec_of(service), vault=vault, publishes=service.publishes
         )

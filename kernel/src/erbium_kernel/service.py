@@ -102,7 +102,7 @@ class Service:
 
 
 def main(service: Service) -> None:
-    """`python -m <package> api|work|all|migrate|rebuild|parked`: parses, runs, and exits with a documented code."""
+    """`python -m <package> api|work|all|migrate|rebuild|parked|keys`: parses, runs, and exits with a documented code."""
     from erbium_kernel.command_line import run
 
     run(service)

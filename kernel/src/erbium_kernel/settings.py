@@ -24,6 +24,7 @@ NEEDS = {
     "migrate": ("database_owner_url",),
     "rebuild": ("database_owner_url", "database_work_url"),
     "parked": ("database_work_url",),
+    "keys": ("database_work_url", "secrets_dir"),
 }
 
 

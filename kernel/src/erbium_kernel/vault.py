@@ -15,21 +15,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from erbium_kernel.errors import KeyNotHere, PersonErased, Unavailable
 from erbium_kernel.log_records import Key
+from erbium_kernel.masters import KEY_BYTES, SecretsMissing, read_masters, secret
 from erbium_kernel.personal import Personal, PersonalData, Redacted, Sealed
 from erbium_kernel.ports import Clock, Ids, Store
+from erbium_kernel.wrapping import NONCE_BYTES, SEAL_VERSION, bound_to, master_of, unwrap, wrap
 
 log = structlog.get_logger(__name__)
 
-SEAL_VERSION = 1
-NONCE_BYTES = 12
-KEY_BYTES = 32
-MASTER_ID_BYTES = 8
 OPEN_KEY_SECONDS = 30  # how long an opened key may outlive an erasure in this process
+SECRETS_SECONDS = 10  # how old what is known of the masters may be: a new one is used, a destroyed one forgotten after this
+UNKNOWN_MASTER_SECONDS = 1  # between two looks for a master that is not here yet
 OPEN_KEYS_MAX = 10_000
-
-
-class SecretsMissing(RuntimeError):
-    """A secret file is missing or is not what it should be."""
 
 
 class Secrets(NamedTuple):
@@ -45,21 +41,8 @@ class Secrets(NamedTuple):
 
         Raises: SecretsMissing with a sentence that names the file.
         """
-        files = sorted(folder.glob("master-*.key"), key=lambda path: (path.stat().st_mtime, path.name))
-        if not files:
-            raise SecretsMissing(f"no master-<8 hex digits>.key in {folder}: create one with 32 random bytes in base64, mode 0600")
-        masters = {path.stem.removeprefix("master-"): _secret(path) for path in files}
-        return cls(masters, files[-1].stem.removeprefix("master-"), _secret(folder / "fingerprint.key"))
-
-
-def _secret(path: Path) -> bytes:
-    try:
-        value = base64.b64decode(path.read_text().strip(), validate=True)
-    except (OSError, ValueError) as error:
-        raise SecretsMissing(f"{path.name} in {path.parent} cannot be read ({type(error).__name__}): it holds 32 bytes in base64") from None
-    if len(value) != KEY_BYTES:
-        raise SecretsMissing(f"{path.name} in {path.parent} holds {len(value)} bytes, not {KEY_BYTES}")
-    return value
+        masters = read_masters(folder)
+        return cls({master.id: master.key for master in masters}, masters[-1].id, secret(folder / "fingerprint.key"))
 
 
 class _OpenKey(NamedTuple):
@@ -70,9 +53,12 @@ class _OpenKey(NamedTuple):
 class Vault:
     """Opens and seals for one service. `owns_keys`: screening makes the patients' keys, all others wait for them."""
 
-    def __init__(self, store: Store, secrets: Secrets, *, clock: Clock, ids: Ids, owns_keys: bool) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self, store: Store, secrets: Secrets, *, clock: Clock, ids: Ids, owns_keys: bool, reread: Callable[[], Secrets] | None = None
+    ) -> None:
+        """Nothing is read yet. `reread`: the secrets as they are now; masters come and go while the process runs."""
         self._store, self._secrets, self._clock, self._ids, self._owns_keys = store, secrets, clock, ids, owns_keys
+        self._reread, self._read_at = reread, clock.machine()
         self._open: dict[tuple[UUID, UUID], _OpenKey] = {}
 
     async def sealer(self, chain_id: UUID, subject_id: UUID, *, patient: bool) -> Callable[[Personal], Sealed]:
@@ -91,7 +77,7 @@ class Vault:
 
         def seal(value: Personal) -> Sealed:
             nonce = self._ids.token(NONCE_BYTES)
-            ciphertext = aead.encrypt(nonce, value.text.encode(), _aad(chain_id, subject_id))
+            ciphertext = aead.encrypt(nonce, value.text.encode(), bound_to(chain_id, subject_id))
             return Sealed(SEAL_VERSION, subject_id, base64.b64encode(nonce).decode(), base64.b64encode(ciphertext).decode())
 
         return seal
@@ -108,7 +94,7 @@ class Vault:
                 return Redacted(value.subject_id)
             try:
                 nonce, ciphertext = base64.b64decode(value.nonce), base64.b64decode(value.ciphertext)
-                return Personal(value.subject_id, key.aead.decrypt(nonce, ciphertext, _aad(chain_id, value.subject_id)).decode())
+                return Personal(value.subject_id, key.aead.decrypt(nonce, ciphertext, bound_to(chain_id, value.subject_id)).decode())
             except (InvalidTag, ValueError):
                 log.error("a value is sealed under another key than its person has")  # noqa: TRY400
                 return Redacted(value.subject_id)  # unreadable is the safe reading
@@ -124,12 +110,21 @@ class Vault:
         self._open.pop((chain_id, subject_id), None)
 
     def _new_key(self, chain_id: UUID, subject_id: UUID, *, shared: bool) -> Key:
-        nonce = self._ids.token(NONCE_BYTES)
-        master = AESGCM(self._secrets.masters[self._secrets.current])
-        wrapped = master.encrypt(nonce, self._ids.token(KEY_BYTES), _aad(chain_id, subject_id))
-        return Key(
-            chain_id=chain_id, subject_id=subject_id, wrapped=self._secrets.current.encode() + nonce + wrapped, erased=False, shared=shared
-        )
+        known = self._masters(SECRETS_SECONDS)
+        nonce, key = self._ids.token(NONCE_BYTES), self._ids.token(KEY_BYTES)
+        wrapped = wrap(known.current, known.masters[known.current], nonce, key, bound_to(chain_id, subject_id))
+        return Key(chain_id=chain_id, subject_id=subject_id, wrapped=wrapped, erased=False, shared=shared)
+
+    def _masters(self, age_seconds_max: float) -> Secrets:
+        """Read again when they are older than this. What cannot be read now (half mounted, say) leaves them as they were."""
+        now = self._clock.machine()
+        if self._reread is not None and now - self._read_at >= timedelta(seconds=age_seconds_max):
+            self._read_at = now
+            try:
+                self._secrets = self._reread()
+            except SecretsMissing as error:
+                log.error("the secrets cannot be read again", reason=type(error).__name__)  # noqa: TRY400
+        return self._secrets
 
     async def _keys(self, chain_id: UUID, subject_ids: Sequence[UUID]) -> dict[UUID, _OpenKey]:
         now = self._clock.machine()
@@ -157,17 +152,7 @@ class Vault:
         return known
 
     def _unwrap(self, key: Key, wrapped: bytes) -> bytes:
-        master_id, nonce, ciphertext = _split(wrapped)
-        master = self._secrets.masters.get(master_id)
-        if master is None:
-            raise Unavailable(f"the master key {master_id} is not among this service's secrets")
-        return AESGCM(master).decrypt(nonce, ciphertext, _aad(key.chain_id, key.subject_id))
-
-
-def _split(wrapped: bytes) -> tuple[str, bytes, bytes]:
-    nonce_end = MASTER_ID_BYTES + NONCE_BYTES
-    return wrapped[:MASTER_ID_BYTES].decode(), wrapped[MASTER_ID_BYTES:nonce_end], wrapped[nonce_end:]
-
-
-def _aad(chain_id: UUID, subject_id: UUID) -> bytes:
-    return chain_id.bytes + b"|" + subject_id.bytes + b"|" + str(SEAL_VERSION).encode()
+        known = self._masters(SECRETS_SECONDS)
+        if master_of(wrapped) not in known.masters:
+            known = self._masters(UNKNOWN_MASTER_SECONDS)
+        return unwrap(known.masters, wrapped, bound_to(key.chain_id, key.subject_id))

@@ -15,7 +15,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
-from erbium import development_chain, operating, telling
+from erbium import development_chain, master_keys, operating, telling
 from erbium import servers as local_servers
 from erbium import stack as local_stack
 from erbium.servers import LocalServerError
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 operating.add_to(app)
+app.add_typer(master_keys.keys, name="keys")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 _stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 

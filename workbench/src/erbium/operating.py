@@ -55,11 +55,11 @@ def reconcile(
         (one, other)
         for one in provision.SERVICES
         for other in provision.SERVICES
-        if _name(one) in _service(other).listens_to and sender in (None, one, _name(one)) and hearer in (None, other, _name(other))
+        if name_of(one) in service_of(other).listens_to and sender in (None, one, name_of(one)) and hearer in (None, other, name_of(other))
     ]
     if not pairs:
         raise LocalServerError("No such pair: nobody of these hears the other.")
-    found = process.run(_reconciled(_running(), pairs, timedelta(hours=hours), timedelta(seconds=grace_seconds), named))
+    found = process.run(_reconciled(running_stack(), pairs, timedelta(hours=hours), timedelta(seconds=grace_seconds), named))
     for pair in found:
         for line in [json.dumps(_shown(pair))] if as_json else _told(pair):
             sys.stdout.write(f"{line}\n")
@@ -86,40 +86,44 @@ def as_of(
     as_json: AsJson = False,
 ) -> None:
     """Read a resource as it was recorded at an instant. Exit code 1 when it was not there."""
-    running = _running()
-    url = f"{running.services[_package(service)].url}{path}{'&' if '?' in path else '?'}as_recorded={quote(recorded, safe='')}"
+    running = running_stack()
+    url = f"{running.services[as_package(service)].url}{path}{'&' if '?' in path else '?'}as_recorded={quote(recorded, safe='')}"
     answer = httpx.get(url, headers={"Authorization": f"Bearer {running.token(role)}"}, timeout=ANSWER_SECONDS_MAX)
     sys.stdout.write((json.dumps(answer.json()) if as_json else json.dumps(answer.json(), indent=2)) + "\n")
     if answer.is_error:
         raise typer.Exit(1)
 
 
-def _running() -> local_stack.Stack:
+def running_stack() -> local_stack.Stack:
+    """What runs from this state folder. Raises: LocalServerError."""
     running = local_stack.attach(state_folder())
     if running is None:
         raise LocalServerError(f"Nothing runs whose data could be looked at: start it with {as_called('up')}.")
     return running
 
 
-def _package(service: str) -> str:
+def as_package(service: str) -> str:
+    """The package of a service that somebody named. Raises: BadParameter."""
     package = service.replace("-", "_")
     if package not in provision.SERVICES:
-        raise typer.BadParameter(f"{service} is no service: use one of {', '.join(map(_name, provision.SERVICES))}.")
+        raise typer.BadParameter(f"{service} is no service: use one of {', '.join(map(name_of, provision.SERVICES))}.")
     return package
 
 
-def _name(package: str) -> str:
+def name_of(package: str) -> str:
+    """A service as people write it."""
     return package.replace("_", "-")
 
 
-def _service(package: str) -> "Service":
+def service_of(package: str) -> "Service":
+    """Its declaration."""
     found: Service = import_module(f"{package}.wiring").SERVICE
     return found
 
 
 def _passed_on(command: str, context: typer.Context, service: str, *, as_json: bool) -> None:
     """The service's own command on the stack's databases, as the owner too: a rebuild beside needs it, nothing else uses it."""
-    running, package = _running(), _package(service)
+    running, package = running_stack(), as_package(service)
     environment = local_stack.environment_of(running, package, port=0, metrics_port=0)
     environment["ERBIUM_DATABASE_OWNER_URL"] = running.databases[package].owner
     arguments = [sys.executable, "-m", package, command, *context.args, *(["--json"] if as_json else [])]
@@ -152,7 +156,7 @@ async def _side(running: local_stack.Stack, package: str) -> "AsyncIterator[Side
 
     connection = await asyncpg.connect(running.databases[package].work, timeout=CONNECT_SECONDS_MAX)
     try:
-        yield Side(_service(package), connection)
+        yield Side(service_of(package), connection)
     finally:
         await connection.close(timeout=CONNECT_SECONDS_MAX)
 

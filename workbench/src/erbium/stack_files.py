@@ -4,6 +4,7 @@ import base64
 import json
 import secrets
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 from erbium import provision
@@ -53,15 +54,12 @@ def secrets_of(state: Path, service: str) -> Path:
 
 def make_secrets(state: Path) -> None:
     """One master key for all four services (keys travel wrapped by it), a fingerprint key for each. Made once."""
-    masters = {path.name: path.read_text() for service in provision.SERVICES for path in secrets_of(state, service).glob("master-*.key")}
-    if not masters:
-        masters = {f"master-{secrets.token_hex(4)}.key": _new_key()}
-    for service in provision.SERVICES:
-        own = folder.ensure(secrets_of(state, service), 0o700)
-        for name, key in ({"fingerprint.key": _new_key()} | masters).items():
-            if not (own / name).is_file():
-                write_file(own / name, key, 0o600)
+    from erbium_kernel.masters import KEY_BYTES, make_master, spread_masters
 
-
-def _new_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
+    folders = [folder.ensure(secrets_of(state, service), 0o700) for service in provision.SERVICES]
+    for own in folders:
+        if not (own / "fingerprint.key").is_file():
+            write_file(own / "fingerprint.key", base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode(), 0o600)
+    spread_masters(folders)
+    if not any(list(own.glob("master-*.key")) for own in folders):
+        make_master(folders, datetime.now(UTC))

@@ -219,11 +219,20 @@ def _call(edge: Edge, request: Request, operation: Operation, principal: Princip
         status=operation.status,
         changes=operation.changes,
         versioned=operation.versioned,
-        key=idempotency_key(only(request, "Idempotency-Key")) if operation.keyed else None,
+        key=_kept_key(edge, idempotency_key(only(request, "Idempotency-Key"))) if operation.keyed else None,
         fingerprint=edge.runtime.vault.fingerprint(_fingerprinted(request, read)) if operation.keyed else b"",
         if_match=if_match(only(request, "If-Match")),
     )
     return Call(runtime=edge.runtime, principal=principal, asked=asked, engine=edge.engine, body=read.value)
+
+
+def _kept_key(edge: Edge, key: str) -> str:
+    """A key as it may stand in the database for ever: an id as it is; anything else could hold a name, and only its HMAC is kept."""
+    try:
+        UUID(key)
+    except ValueError:
+        return edge.runtime.vault.fingerprint(b"key|" + key.encode()).hex()
+    return key
 
 
 def _fingerprinted(request: Request, read: Read) -> bytes:

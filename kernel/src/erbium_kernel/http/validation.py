@@ -1,11 +1,14 @@
 """Where a request does not fit: JSON Pointers and reasons, built from limits and types, never from what was sent."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 Where: TypeAlias = Sequence[int | str]
 
 NAME_CHARACTERS_MAX = 100
+NOT_REPEATED = "…"
+_WRITTEN = re.compile(rf"[a-z][A-Za-z0-9_./~-]{{0,{NAME_CHARACTERS_MAX - 1}}}")
 
 # pydantic's own sentences may quote the input, so each type of error has one of ours; {…} are limits from the schema.
 REASONS = {
@@ -87,7 +90,7 @@ def parameter_faults(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]
 
 def parameter_fault(place: str, name: str, reason: str) -> dict[str, str]:
     """One parameter and what is wrong with it. `place`: path or query."""
-    return {"in": place, "parameter": name[:NAME_CHARACTERS_MAX], "reason": reason}
+    return {"in": place, "parameter": _repeated(name), "reason": reason}
 
 
 def nul_pointers(value: Any, where: str = "") -> list[str]:
@@ -133,4 +136,9 @@ def _pointer(where: Where, body: Any) -> str:
 
 
 def _escaped(name: str) -> str:
-    return name[:NAME_CHARACTERS_MAX].replace("~", "~0").replace("/", "~1")
+    return _repeated(name).replace("~", "~0").replace("/", "~1")
+
+
+def _repeated(name: str) -> str:
+    """A name as a programmer writes one. Of anything else nobody knows whether it is a person's, so it is not said again."""
+    return name if _WRITTEN.fullmatch(name) else NOT_REPEATED
