@@ -82,7 +82,7 @@ async def _compared(site: Site, written: Written) -> Compared:
 
 
 async def _commands(site: Site, service: str, written: Written) -> tuple[int, int]:
-    """(lost, doubled): of what the clients did here. Why everything can be counted: each outcome is known, and each entity is a client's own."""
+    """(lost, doubled): of what the clients did here. Why all can be counted: each outcome is known, each entity a client's own."""
     ours = [each for each in written.acknowledged if each.service == service]
     async with connected(site, service) as connection:
         rows = await connection.fetch(
@@ -94,7 +94,6 @@ async def _commands(site: Site, service: str, written: Written) -> tuple[int, in
     there = Counter(row["event_id"] for row in rows if row["stream"].split("-", 1)[0] in ("patient", "clinic", "device"))
     acknowledged = Counter(each.event_id for each in ours)
     lost = sum((acknowledged - there).values())
-    # A device that screening, scheduling and telemetry all know has a stream of its own in each: only the one of its own service counts here.
     doubled = sum((there - acknowledged).values()) + sum(row["of_command"] > 1 for row in rows)
     return lost, doubled
 
@@ -138,7 +137,7 @@ async def _frames(site: Site, written: Written) -> tuple[int, int]:
 async def _until(so: Callable[[], Awaitable[bool]]) -> None:
     """Or until the deadline: what is missing then is told by the comparison."""
     deadline = time.monotonic() + ARRIVED_SECONDS_MAX
-    while not await so() and time.monotonic() < deadline:
+    while not await so() and time.monotonic() < deadline:  # noqa: ASYNC110  # another process
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -172,7 +171,7 @@ async def _reconciled(site: Site) -> dict[str, int]:
 
 
 def rebuilt(site: Site, tables: Collection[str] = ()) -> dict[str, int]:
-    """Each read table (only these projections, if named) made again from the log beside the one in use, and every row compared: how many rows.
+    """Each read table (only these projections, if named) made again beside the one in use, and compared: how many rows.
 
     Raises: AssertionError where one differs (R5).
     """

@@ -1,10 +1,8 @@
 """One running Erbium for the faults, and how much is done: a small part by default, the whole with `python -m tests.faults`."""
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
@@ -12,20 +10,13 @@ import pytest
 from tests.faults.load import a_clinic
 from tests.faults.recovery import recovered
 from tests.faults.site import Site, running
-from tests.faults.telling import tell
-
-WHOLE = os.environ.get("ERBIUM_FAULTS") == "whole"
-SEED = int(os.environ.get("ERBIUM_FAULTS_SEED", "1"))
-Figures = dict[str, Any]
+from tests.faults.telling import FIGURES, SEED, WHOLE, Figures, tell
 
 
 @pytest.fixture(scope="session")
 def figures() -> Figures:
     """What was measured: fault -> numbers. `python -m tests.faults` writes it."""
     return FIGURES
-
-
-FIGURES: Figures = {}
 
 
 @pytest.fixture(scope="session")

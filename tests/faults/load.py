@@ -16,10 +16,10 @@ import httpx
 from bench.lasers import Laser, open_lasers, telemetry
 from tests.faults.site import Site
 
-CLIENTS: Final = 4
+CLIENTS: Final = 3
 LASERS: Final = 1
-FRAMES: Final = 50  # of a batch
-THINK_SECONDS: Final = 0.1  # between two commands of a client: the load is there to be interrupted, not to fill the machine
+FRAMES: Final = 20  # of a batch
+THINK_SECONDS: Final = 0.2  # between two commands of a client: the load is there to be interrupted, not to fill the machine
 AGAIN_SECONDS: Final = (0.05, 0.25)
 ANSWER_SECONDS_MAX: Final = 10.0
 SETTLED_SECONDS_MAX: Final = 90.0  # until the last unknown outcome is known, after `stop`
@@ -66,7 +66,7 @@ class Written:
 
 
 class Load:
-    """Clients on a thread of their own while the block runs; at its end every outcome is known. Seeded: the same commands in the same order."""
+    """Clients on a thread of their own while the block runs; at its end every outcome is known. Seeded."""
 
     def __init__(self, site: Site, *, clients: int = CLIENTS, lasers: int = LASERS, seed: int = 1) -> None:
         """`lasers` send frames; the clients register patients, clinics and lasers, which the other services hear of."""

@@ -30,10 +30,12 @@ def slowdown() -> float:
 def recovered(site: Site, ended_at: float, *, seconds_max: float = RECOVERY_SECONDS_MAX) -> float:
     """Seconds from the end of a fault until a fresh command of each kind has been seen by who hears it, and every process says it is ready.
 
-    The fresh commands: a patient in screening, seen in the three other services; a clinic in scheduling, seen in screening; so the outgoing
-    and the incoming side of all of them work. When does a fault end? Where a process was killed: when its replacement listens (a service has
-    opened its ports, PostgreSQL lets clients in, Kafka answers), since before that there is nobody who could recover; how long a program
-    takes to be loaded is the machine's affair. Where something was frozen, full, slow or refused: when that is over.
+    The fresh commands: a patient in screening, seen in the three other services; a clinic in scheduling, seen in screening; so the
+    outgoing and the incoming sides work.
+
+    When does a fault end? Where a process was killed: when its replacement listens (a service has opened its ports, PostgreSQL lets
+    clients in, Kafka answers), since before that there is nobody who could recover; how long a program takes to be loaded is the
+    machine's affair. Where something was frozen, full, slow or refused: when that is over.
 
     Where others keep the processors busy, the deadline is longer by as much as everything takes longer then (`slowdown`, of the worse of
     the moments before and after); what is returned are the seconds of the clock on the wall.

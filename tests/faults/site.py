@@ -93,7 +93,12 @@ class Site:
         return self.stack.servers.kafka
 
     def token(
-        self, role: str, subject: uuid.UUID | None = None, *, chain: uuid.UUID | None = None, clinics: Sequence[uuid.UUID | str] = (EVERYWHERE,)
+        self,
+        role: str,
+        subject: uuid.UUID | None = None,
+        *,
+        chain: uuid.UUID | None = None,
+        clinics: Sequence[uuid.UUID | str] = (EVERYWHERE,),
     ) -> str:
         """A bearer token for all clinics of the chain."""
         return self.stack.token(role, chain=chain or self.chain, clinics=list(clinics), subject=subject)  # type: ignore[arg-type]
@@ -219,7 +224,8 @@ def _started(state: Path, services: Sequence[str], told: Mapping[str, str]) -> S
             port = _steady_port(taken) if kind == "api" else None
             program = Program(service=service, kind=kind, port=port, metrics_port=_steady_port(taken))
             programs[program.name] = program
-    address = local_kafka.start(state, die_with_parent=True, progress=_silent, ports=lambda at=cycle(ports["kafka"]): next(at))
+    in_turn = cycle(ports["kafka"])
+    address = local_kafka.start(state, die_with_parent=True, progress=_silent, ports=lambda: next(in_turn))
     url = local_postgres.start(state, die_with_parent=True, progress=_silent, ports=lambda: ports["postgres"][0])
     found = servers.Servers(postgres_url=url, kafka=address, stop=lambda: servers.stop(state))
     ready = stack.prepared(state, found, die_with_parent=True, progress=_silent)

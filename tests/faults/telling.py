@@ -1,10 +1,17 @@
-"""Progress for people, past pytest's own capturing."""
+"""How much is done, what was measured, and progress for people past pytest's own capturing."""
 
+import os
 import sys
 import time
+from typing import Any, Final
 
 from tests.faults.load import Written
 
+WHOLE: Final = os.environ.get("ERBIUM_FAULTS") == "whole"  # else the small part
+SEED: Final = int(os.environ.get("ERBIUM_FAULTS_SEED", "1"))
+ROUNDS: Final = int(os.environ.get("ERBIUM_FAULTS_ROUNDS", "30"))  # of the kills, in the whole
+Figures = dict[str, Any]
+FIGURES: Final[Figures] = {}  # fault -> numbers; `python -m tests.faults` writes it
 _began = time.monotonic()
 
 
