@@ -47,11 +47,13 @@ def settle(site: Site) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Everything here needs servers and goes last; what belongs to the whole only is left out of the small part."""
+    """What belongs to the whole is left out of the small part; what has a site of its own comes before the common one."""
     ours = [item for item in items if "tests/faults" in item.path.as_posix()]
     for item in ours:
         item.add_marker(pytest.mark.servers)
-    if not WHOLE:
-        left_out = [item for item in ours if item.get_closest_marker("whole")]
+    left_out = [item for item in ours if not WHOLE and item.get_closest_marker("whole")]
+    if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    in_order = sorted((item for item in ours if item not in left_out), key=lambda item: "site" in getattr(item, "fixturenames", ()))
+    places = iter(in_order)
+    items[:] = [next(places) if item in ours else item for item in items if item not in left_out]
