@@ -1,6 +1,7 @@
 """Two hundred clients want what only one can have: one gets it, everybody else is told so, and the logs agree."""
 
 import asyncio
+import time
 import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ CLIENTS = 200
 DAYS_AHEAD, PAIR_DAYS = 30, 3  # a laser visit and biorevitalisation three days later: fourteen are asked for
 ANSWER_SECONDS_MAX = 60.0
 AGAIN_SECONDS = 0.2
+AT_ONCE = 8
+HEARD_SECONDS_MAX = 120.0
 ROUNDS_MAX = 300
 FOR_NOW = ("version-conflict",)  # 409 that says: the same again
 OVERLAPS = (
@@ -46,6 +49,37 @@ class Place(NamedTuple):
 def places(site: Site) -> list[Place]:
     """Two clinics that know nothing of each other but the chain."""
     return [_opened(site) for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def patients(site: Site) -> list[uuid.UUID]:
+    """As many as there are clients, each known to scheduling."""
+    found = [uuid.uuid4() for _ in range(CLIENTS)]
+    asyncio.run(_registered(site, found))
+    until = time.monotonic() + HEARD_SECONDS_MAX
+    known = "SELECT count(DISTINCT stream) FROM log WHERE chain_id = $1 AND stream = ANY($2)"
+    while rows_of(site, "scheduling", known, site.chain, [f"itinerary-{patient}" for patient in found])[0][0] < CLIENTS:
+        assert time.monotonic() < until, "scheduling has not heard of all patients"
+        time.sleep(AGAIN_SECONDS)
+    return found
+
+
+async def _registered(site: Site, patients: list[uuid.UUID]) -> None:
+    turns, token = asyncio.Semaphore(AT_ONCE), site.token("front_desk")
+    async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX, trust_env=False) as http:
+
+        async def one(patient: uuid.UUID) -> None:
+            body = {"patient_id": str(patient), "clinic_id": str(site.clinics[0]), "name": "Ada Sample", "birth_date": "1986-05-05"}
+            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(patient)}
+            async with turns:
+                for _ in range(ROUNDS_MAX):
+                    answer = await http.post(f"{site.url('screening')}/v1/patients", json=body, headers=headers)
+                    if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                        break
+                    await asyncio.sleep(AGAIN_SECONDS)
+            assert answer.status_code == httpx.codes.CREATED, answer.text
+
+        await asyncio.gather(*(one(patient) for patient in patients))
 
 
 def _opened(site: Site) -> Place:
@@ -121,18 +155,18 @@ def told(what: str, figures: Figures, answers: list[tuple[Wish, int, str]]) -> C
     return found
 
 
-def test_one_slot(site: Site, figures: Figures, places: list[Place]) -> None:
+def test_one_slot(site: Site, figures: Figures, places: list[Place], patients: list[uuid.UUID]) -> None:
     """Two hundred patients want the same slot: one has it, 199 are told that it is taken."""
     starts_at = noon(DAYS_AHEAD)
-    answers = race(site, [Wish(uuid.uuid4(), places[0].hold("consultation", starts_at)) for _ in range(CLIENTS)])
+    answers = race(site, [Wish(patient, places[0].hold("consultation", starts_at)) for patient in patients])
     assert told("200 clients on one slot", figures, answers) == {"201": 1, "scheduling.slot-taken": CLIENTS - 1}
     assert rows_of(site, "scheduling", OVERLAPS, site.chain)[0][0] == 0
 
 
-def test_overlapping_slots(site: Site, figures: Figures, places: list[Place]) -> None:
+def test_overlapping_slots(site: Site, figures: Figures, places: list[Place], patients: list[uuid.UUID]) -> None:
     """Slots that begin every minute for over three hours: who has one overlaps nobody, and no more were refused than had to be."""
     first = noon(DAYS_AHEAD + 1) - timedelta(hours=2)
-    wishes = [Wish(uuid.uuid4(), places[0].hold("consultation", first + timedelta(minutes=n))) for n in range(CLIENTS)]
+    wishes = [Wish(patient, places[0].hold("consultation", first + timedelta(minutes=n))) for n, patient in enumerate(patients)]
     answers = race(site, wishes)
     found = told("200 clients on overlapping slots", figures, answers)
     assert set(found) == {"201", "scheduling.slot-taken"}, found
@@ -144,9 +178,9 @@ def test_overlapping_slots(site: Site, figures: Figures, places: list[Place]) ->
     assert rows_of(site, "scheduling", OVERLAPS, site.chain)[0][0] == 0
 
 
-def test_a_forbidden_pair(site: Site, figures: Figures, places: list[Place]) -> None:
+def test_a_forbidden_pair(site: Site, figures: Figures, places: list[Place], patients: list[uuid.UUID]) -> None:
     """One patient, two clinics: laser here or biorevitalisation three days later there, never both, whoever of 200 clients is first."""
-    patient_id = uuid.uuid4()
+    patient_id = patients[0]
     laser, other = noon(DAYS_AHEAD + 2), noon(DAYS_AHEAD + 2 + PAIR_DAYS)
     wishes = [
         Wish(patient_id, places[0].hold("laser", laser) if n % 2 else places[1].hold("biorevitalisation", other)) for n in range(CLIENTS)
