@@ -6,7 +6,7 @@ ERBIUM := ERBIUM_CALLED_BY=make $(PY) -m erbium
 PROJECTS := kernel services/screening services/scheduling services/device-telemetry services/aftercare workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up down status test test-fast simulate bench lint docs format lock
+.PHONY: help env demo up down status test test-fast simulate faults bench lint docs format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,10 @@ SEEDS ?= 10000
 FIRST ?= 1
 simulate: env ## one seed, one schedule of four services: SEEDS=10000 FIRST=1
 	@$(PY) -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
+
+SEED ?= 1
+faults: env ## kill, freeze, fill and cut off the real servers and processes, and count what is lost: nothing (SEED=1)
+	@$(PY) -m tests.faults --seed $(SEED)
 
 bench: env ## each path against its raw limit in the same run, into bench/results.md (about a quarter of an hour)
 	@$(PY) -m bench --write

@@ -167,6 +167,18 @@ def attach(state: Path) -> Stack | None:
 
 def _start(state: Path, *, die_with_parent: bool, progress: Progress) -> Stack:
     found = servers.start(state, die_with_parent=die_with_parent, progress=progress)
+    stack = prepared(state, found, die_with_parent=die_with_parent, progress=progress)
+    progress("The four services")
+    endpoints = _start_services(stack, die_with_parent=die_with_parent)
+    _remember(state, stack.issuer_port, endpoints)
+    return dataclasses.replace(stack, services=endpoints)
+
+
+def prepared(state: Path, found: servers.Servers, *, die_with_parent: bool, progress: Progress) -> Stack:
+    """Everything on these servers but the services, for whoever starts those in another way: as `api` and `work` apart, say.
+
+    Raises: LocalServerError.
+    """
     progress("Databases and roles")
     databases = process.run(provision.provision(found.postgres_url, state))
     make_secrets(state)
@@ -176,11 +188,7 @@ def _start(state: Path, *, die_with_parent: bool, progress: Progress) -> Stack:
     ensure_topics(found.kafka)
     progress("Issuer of development tokens")
     issuer_port = _start_issuer(state, die_with_parent=die_with_parent)
-    progress("The four services")
-    stack = _stack(state, found, issuer_port, {})
-    endpoints = _start_services(stack, die_with_parent=die_with_parent)
-    _remember(state, issuer_port, endpoints)
-    return dataclasses.replace(stack, services=endpoints)
+    return _stack(state, found, issuer_port, {})
 
 
 def _stack(state: Path, found: servers.Servers, issuer_port: int, endpoints: Mapping[str, Endpoint]) -> Stack:
