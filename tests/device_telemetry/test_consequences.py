@@ -8,6 +8,7 @@ from uuid import UUID
 from device_telemetry.clearance.state import Clearance
 from device_telemetry.device.state import Registered, Unregistered
 from device_telemetry.dose import lesion_area_um2
+from device_telemetry.frames.absorbing import BootSoFar
 from device_telemetry.frames.acknowledged import BOOTS_REMEMBERED_MAX, Acknowledged
 from device_telemetry.frames.codec import Batch
 from device_telemetry.frames.consequences import BOOTS_MAX, Kept, Recording, commands, delivered, gaps_by_boot
@@ -174,7 +175,8 @@ def test_how_long_totals_have_not_followed() -> None:
     """The age of the oldest acknowledged batch that is not stored; nothing once all are."""
     acknowledged, boot = Acknowledged(), (CHAIN, LASER, BOOT)
     for n in range(3):
-        acknowledged.add(boot, (Range(0, n),), NOW + timedelta(seconds=n), n)
+        acknowledged.learn(boot, BootSoFar((Range(0, n),), n))
+        acknowledged.wait_for(boot, n, NOW + timedelta(seconds=n))
     later = NOW + timedelta(seconds=40)
     assert acknowledged.behind_seconds(boot, (), later) == 40
     assert acknowledged.behind_seconds(boot, (Range(0, 1),), later) == 38
@@ -185,15 +187,17 @@ def test_how_long_totals_have_not_followed() -> None:
 def test_two_batches_of_one_laser_at_once() -> None:
     """Neither forgets what the other has had acknowledged meanwhile."""
     acknowledged, boot = Acknowledged(), (CHAIN, LASER, BOOT)
-    acknowledged.add(boot, (Range(0, 9),), NOW, 9)
-    acknowledged.add(boot, (Range(10, 19),), NOW, 19)  # it began before the first was answered
-    assert acknowledged.of(boot) == (Range(0, 19),)
+    acknowledged.learn(boot, BootSoFar((Range(0, 9),), 9))
+    assert acknowledged.learn(boot, BootSoFar((Range(10, 19),), 19)) == BootSoFar(
+        (Range(0, 19),), 19
+    )  # it began before the first was answered
+    assert acknowledged.of(boot) == BootSoFar((Range(0, 19),), 19)
 
 
 def test_frames_that_were_not_taken_are_not_waited_for() -> None:
     """A batch of which nothing counts leaves the guard as seeing as it was."""
     acknowledged, boot = Acknowledged(), (CHAIN, LASER, BOOT)
-    acknowledged.add(boot, (), NOW, None)
+    acknowledged.learn(boot, BootSoFar())
     assert acknowledged.behind_seconds(boot, (), NOW + timedelta(hours=1)) == 0
 
 
@@ -202,8 +206,8 @@ def test_what_is_remembered_is_bounded() -> None:
     acknowledged = Acknowledged()
     boots = [(CHAIN, LASER, UUID(int=n)) for n in range(BOOTS_REMEMBERED_MAX + 1)]
     for boot in boots:
-        acknowledged.add(boot, (Range(0, 1),), NOW, 1)
-    assert (acknowledged.of(boots[0]), acknowledged.of(boots[-1])) == ((), (Range(0, 1),))
+        acknowledged.learn(boot, BootSoFar((Range(0, 1),), 1))
+    assert (acknowledged.of(boots[0]), acknowledged.of(boots[-1])) == (None, BootSoFar((Range(0, 1),), 1))
 
 
 def test_orders_after_the_end() -> None:

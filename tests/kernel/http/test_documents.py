@@ -200,7 +200,7 @@ async def test_meta(door: Door) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://ward.test") as client:
         found = (await client.get("/v1/meta")).json()
     assert (found["service"], found["build"]) == ("ward", "1.2.3")
-    assert found["event_versions"] == {"bed-taken": 1, "bed-left": 1}
+    assert found["event_versions"] == {"bed-taken": 1, "bed-left": 1, "bed-carried-forward": 1}
     assert found["limits"]["items_per_page_max"] == 200
 
 

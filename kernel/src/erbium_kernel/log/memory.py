@@ -19,19 +19,8 @@ from erbium_kernel.log.memory_parking import forget, parked_keys, release, skip_
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, Skip, Tables
 from erbium_kernel.log.memory_transactions import Open, Pause, Transactions, no_pause
 from erbium_kernel.log_records import (
-    AnswerKey,
-    Append,
-    Heartbeat,
-    Key,
-    Loaded,
-    MoveCheckpoint,
-    News,
-    ParkedKey,
-    Row,
-    Slice,
-    TakenIn,
-    TimerFired,
-)
+    AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, ParkedKey, Row, Slice, TakenIn, TimerFired,
+)  # fmt: skip
 from erbium_kernel.ports import Clock
 from erbium_kernel.subscribing import Due
 
