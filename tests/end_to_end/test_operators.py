@@ -58,7 +58,7 @@ def test_a_look_back(stack: Stack) -> None:
     development_chain.register(stack)
     now = datetime.now(UTC)
     path = f"/v1/clinics/{stack.clinics[0]}"
-    code, [clinic] = said(stack, "as-of", "scheduling", path, f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    code, [clinic] = said(stack, "as-of", "scheduling", path, f"{now:%Y-%m-%dT%H:%M:%S.%fZ}")
     assert (code, clinic["clinic_id"]) == (0, str(stack.clinics[0]))
     code, [problem] = said(stack, "as-of", "scheduling", path, f"{now - timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}")
     assert (code, problem["status"]) == (1, 404)

@@ -19,7 +19,18 @@ from erbium_kernel.log.memory_parking import forget, parked_keys, release, skip_
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, Skip, Tables
 from erbium_kernel.log.memory_transactions import Open, Pause, Transactions, no_pause
 from erbium_kernel.log_records import (
-    AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, ParkedKey, Row, Slice, TakenIn, TimerFired,
+    AnswerKey,
+    Append,
+    Heartbeat,
+    Key,
+    Loaded,
+    MoveCheckpoint,
+    News,
+    ParkedKey,
+    Row,
+    Slice,
+    TakenIn,
+    TimerFired,
 )  # fmt: skip
 from erbium_kernel.ports import Clock
 from erbium_kernel.subscribing import Due
@@ -264,8 +275,6 @@ class MemoryStore:
         with Change() as change:
             release(change, self.tables, ParkedPlace(subscriber, chain_id, ordering_id))
 
-    # --- development
-
     async def clock_offset(self) -> timedelta:
         """How far development has moved domain time."""
         return self._offset
@@ -273,8 +282,6 @@ class MemoryStore:
     async def set_clock_offset(self, offset: timedelta) -> None:
         """Development only."""
         self._offset = offset
-
-    # --- transactions
 
     @asynccontextmanager
     async def _transaction(self, what: str) -> AsyncIterator[Open]:
