@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -191,3 +191,15 @@ def test_work_is_run_to_its_end_and_its_error_is_passed_on() -> None:
     assert process.run(work(2)) == 3
     with pytest.raises(ZeroDivisionError):
         process.run(work(0))
+
+
+def test_work_that_ctrl_c_cancelled_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runner sets its count of interruptions to nothing after it has begun to listen: one in between is only a cancellation to it."""
+
+    def interrupted(_: asyncio.Runner, work: Coroutine[object, object, object]) -> None:
+        work.close()
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio.Runner, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        process.run(asyncio.sleep(0))

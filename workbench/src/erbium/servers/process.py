@@ -150,6 +150,8 @@ def run(work: Coroutine[object, object, Result]) -> Result:
             with _heard_afterwards():
                 runner = stack.enter_context(asyncio.Runner())
             return runner.run(work)
+    except asyncio.CancelledError:  # the runner forgets why, if Ctrl-C came just as it began; nobody else cancels this work
+        raise KeyboardInterrupt from None
     finally:
         work.close()  # begun or not
 
