@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("-k", metavar="EXPRESSION", help="only these, as pytest selects them")
     given = parser.parse_args()
     os.environ |= {"ERBIUM_FAULTS": "whole", "ERBIUM_FAULTS_SEED": str(given.seed), "ERBIUM_FAULTS_ROUNDS": str(given.rounds)}
-    arguments = [str(HERE), "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *(["-k", given.k] if given.k else [])]
+    arguments = [str(HERE), "-q", "--capture=sys", "-p", "no:cacheprovider", "-p", "no:randomly", *(["-k", given.k] if given.k else [])]
     with contextlib.redirect_stdout(sys.stderr):
         code = int(pytest.main(arguments))
     from tests.faults.telling import FIGURES  # only now: it looks at the environment when it is loaded

@@ -1,6 +1,7 @@
 """Clients that never lose track: what was acknowledged is written down, what has an unknown outcome is asked again under the same key."""
 
 import asyncio
+import itertools
 import random
 import threading
 import time
@@ -65,12 +66,17 @@ class Written:
         }  # fmt: skip
 
 
+_loads = itertools.count()
+
+
 class Load:
     """Clients on a thread of their own while the block runs; at its end every outcome is known. Seeded."""
 
     def __init__(self, site: Site, *, clients: int = CLIENTS, lasers: int = LASERS, seed: int = 1) -> None:
         """`lasers` send frames; the clients register patients, clinics and lasers, which the other services hear of."""
-        self._site, self._clients, self._seed = site, clients, seed
+        self._site, self._clients = site, clients
+        self._seed = f"{seed}/{next(_loads)}"  # never the ids and keys of an earlier load: its commands would only be repeated
+        self._pauses = random.Random(f"{self._seed}/pauses")  # apart, so that what is asked does not follow from how often
         self._lasers: list[Laser] = asyncio.run(_opened(site, lasers)) if lasers else []
         self._tokens = {role: site.token(role) for role in ("front_desk", "medical_director", "laser_safety_officer")}
         self._stop = threading.Event()
@@ -152,10 +158,10 @@ class Load:
         if if_match is not None:
             headers["If-Match"] = if_match
         request = {"url": self._site.url(service) + path, "json": body, "headers": headers}
-        first = _acknowledged(service, entity, await self._answer(http, seeded, request))
+        first = _acknowledged(service, entity, await self._answer(http, request))
         self.written.acknowledged.append(first)
         if seeded.random() < DOUBLED_SHARE:
-            again = await self._answer(http, seeded, request)
+            again = await self._answer(http, request)
             self.written.repeated += 1
             if again.headers.get("idempotent-replayed") != "true" or _acknowledged(service, entity, again) != first:
                 raise Unexpected(f"POST {service}{path}: a repetition was answered otherwise than the first time")
@@ -166,11 +172,11 @@ class Load:
         url = f"{self._site.url('device_telemetry')}/v1/devices/{laser.device_id}/frames"
         seeded = random.Random(f"{self._seed}/{laser.device_id}")
         while not self._stop.is_set():
-            await self._answer(http, seeded, {"url": url, "content": laser.next_batch(), "headers": headers})
+            await self._answer(http, {"url": url, "content": laser.next_batch(), "headers": headers})
             self.written.frames[laser.device_id] += laser.frames
             await asyncio.sleep(seeded.uniform(0, 4 * THINK_SECONDS))
 
-    async def _answer(self, http: httpx.AsyncClient, seeded: random.Random, request: dict[str, Any]) -> httpx.Response:
+    async def _answer(self, http: httpx.AsyncClient, request: dict[str, Any]) -> httpx.Response:
         """As an integrator must: the same again after 503, and after no answer at all. Raises: Unexpected."""
         deadline: float | None = None
         while True:
@@ -193,7 +199,7 @@ class Load:
                 deadline = deadline or time.monotonic() + SETTLED_SECONDS_MAX
                 if time.monotonic() > deadline:
                     raise Unexpected(f"POST {request['url']}: no answer that counts {SETTLED_SECONDS_MAX} s after the end of the load")
-            await asyncio.sleep(seeded.uniform(*AGAIN_SECONDS))
+            await asyncio.sleep(self._pauses.uniform(*AGAIN_SECONDS))
 
 
 def a_clinic(clinic_id: uuid.UUID) -> dict[str, Any]:
