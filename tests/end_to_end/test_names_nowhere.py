@@ -3,6 +3,7 @@
 import base64
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -49,7 +50,10 @@ def clinic(stack: Stack, scanner: Scanner) -> Iterator[Clinic]:
 def planted(stack: Stack, scanner: Scanner, clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> list[httpx.Response]:
     """The whole journey with marked names, free text of every kind, and every request that is refused with a name in it."""
     reports = tmp_path_factory.mktemp("reports")
-    play(clinic, Story(lambda _: None, clinic.now, MADRID), reports, (f"{MARKED} {PLAIN}", f"{PLAIN} {MARKED}"))
+    try:
+        play(clinic, Story(lambda _: None, clinic.now, MADRID), reports, (f"{MARKED} {PLAIN}", f"{PLAIN} {MARKED}"))
+    finally:
+        clinic.set_time(timedelta())  # the journey has moved it by days, and others use this Erbium too
     person = Person(clinic, clinic.clinics[0], f"{MARKED} {PLAIN}")
     person.register(BORN)
     person.record("consultations", {"skin_type": "II", "findings": [], "note": NOTE})
