@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
@@ -163,6 +163,15 @@ class HeardWhileMade(asyncio.DefaultEventLoopPolicy):
         return self.made[-1]
 
 
+@pytest.fixture
+def _hears_ctrl_c() -> Iterator[None]:
+    """Also where the tests run in the background, whose shells have Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hears_ctrl_c")
 def test_ctrl_c_waits_until_the_loop_is_made() -> None:
     """A loop that was half made would say so with a traceback, after the sentence; the work does not begin."""
     begun = []
