@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,9 +18,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture
-def mypy() -> Iterator["subprocess.Popen[str]"]:
+def mypy() -> "subprocess.Popen[str]":
     """Running, or done."""
-    yield _begun[0]
+    return _begun[0]
 
 
 def pytest_sessionfinish() -> None:
