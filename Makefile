@@ -23,8 +23,8 @@ down: env ## stop what `make up` started
 status: env ## what runs, and where
 	@$(ERBIUM) status || [ $$? -eq 3 ] # 3: not running, which it has said
 
-test: env ## every test but the faults, against a real PostgreSQL and a real Kafka
-	@$(PY) -m pytest --ignore=tests/faults
+test: env ## every test, against a real PostgreSQL and a real Kafka, in two processes
+	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-fast: env ## the tests that need no server and are quick, under a minute
 	@$(PY) -m pytest -n logical --dist worksteal -m "not servers and not slow"

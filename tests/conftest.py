@@ -20,13 +20,32 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+# Together on one of the two processes, since they share a running Erbium, and first, since nothing can be put beside them at the end.
+WHOLE_STACKS = ("tests/end_to_end", "tests/faults")
+BY_THEMSELVES = ("tests/simulation",)  # each test is long and needs no fixture that another one has made
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that uses a server's fixture is marked `servers`, so that `-m "not servers"` needs nobody's memory."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that uses a server's fixture is marked `servers`, so that `-m "not servers"` needs nobody's memory.
+
+    `make test` runs in two processes: a file stays in one of them.
+    """
+    in_processes = bool(getattr(config.option, "loadgroup", False))
     for item in items:
         if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+        if in_processes and (group := _group(item)):
+            item.add_marker(pytest.mark.xdist_group(group))
+    if in_processes:
+        items.sort(key=lambda item: _group(item) != "whole stacks")
+
+
+def _group(item: pytest.Item) -> str | None:
+    file = item.path.relative_to(item.config.rootpath).as_posix()
+    if file.startswith(WHOLE_STACKS):
+        return "whole stacks"
+    return None if file.startswith(BY_THEMSELVES) else file
 
 
 @pytest.fixture(scope="session")
