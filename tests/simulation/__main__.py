@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.simulation.many import ready, runs
+from tests.simulation.plan import plan_of
 from tests.simulation.run import Run, run
 from tests.simulation.shrink import report, shrunken
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options().parse_args(arguments)
     if options.keep is not None:
         keep = frozenset(int(number) for number in options.keep.split(",") if number.isdigit())
-        return _told(run(options.first, keep=keep), options)
+        return _told(run(options.first, keep=keep), options, keep)
     ready()
     began = told_at = time.monotonic()
     turns = done = 0
@@ -49,12 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _told(found: Run, options: argparse.Namespace) -> int:
-    """The report of a failing run; a run that holds is told in a line."""
+def _told(found: Run, options: argparse.Namespace, keep: frozenset[int] | None = None) -> int:
+    """The report of a failing run, its plan cut down unless `keep` has done so; a run that holds is told in a line."""
     if found.broken is None:
         sys.stdout.write(f"seed {found.seed}: every promise held, trace {found.trace:08x}\n")
         return 0
-    best, kept = shrunken(found) if options.keep is None else (found, ())
+    best, kept = shrunken(found) if keep is None else (found, tuple(item for item in plan_of(found.seed) if item.number in keep))
     if options.json:
         items = [item.number for item in kept]
         sys.stdout.write(
