@@ -24,7 +24,7 @@ status: env ## what runs, and where
 	@$(ERBIUM) status || [ $$? -eq 3 ] # 3: not running, which it has said
 
 test: env ## every test, against a real PostgreSQL and a real Kafka, in two processes
-	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: env ## the tests that need no server and are quick, under a minute
 	@$(PY) -m pytest -n logical --dist worksteal -m "not servers and not slow"

@@ -5,9 +5,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from erbium import servers
 from erbium.servers import kafka as local_kafka
@@ -20,32 +22,33 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
-# Together on one of the two processes, since they share a running Erbium, and first, since nothing can be put beside them at the end.
-WHOLE_STACKS = ("tests/end_to_end", "tests/faults")
-BY_THEMSELVES = ("tests/simulation",)  # each test is long and needs no fixture that another one has made
+# Together in one of the processes, since they share a running Erbium, and first, since nothing could run beside them at the end.
+WHOLE_STACKS = ("tests/end_to_end/", "tests/faults/")
+BY_THEMSELVES = ("tests/simulation/",)  # each test is long and needs nothing that another one has made
+
+
+class Together(LoadFileScheduling):
+    """What `make test` gives to one process at a time: a file, but all whole stacks as one, and each simulation for itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(WHOLE_STACKS):
+            return "whole stacks"
+        return nodeid if nodeid.startswith(BY_THEMSELVES) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Where the tests run in several processes and a file is to stay in one."""
+    return Together(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that uses a server's fixture is marked `servers`, so that `-m "not servers"` needs nobody's memory.
-
-    `make test` runs in two processes: a file stays in one of them.
-    """
-    in_processes = bool(getattr(config.option, "loadgroup", False))
+    """A test that uses a server's fixture is marked `servers`, so that `-m "not servers"` needs nobody's memory."""
     for item in items:
         if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
-        if in_processes and (group := _group(item)):
-            item.add_marker(pytest.mark.xdist_group(group))
-    if in_processes:
-        items.sort(key=lambda item: _group(item) != "whole stacks")
-
-
-def _group(item: pytest.Item) -> str | None:
-    file = item.path.relative_to(item.config.rootpath).as_posix()
-    if file.startswith(WHOLE_STACKS):
-        return "whole stacks"
-    return None if file.startswith(BY_THEMSELVES) else file
+    if hasattr(config, "workerinput"):  # one of several processes
+        items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_STACKS))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from erbium import stack as local_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # ends with the last of them: the faults have servers of their own
 def stack() -> Iterator[local_stack.Stack]:
     """Everything started on a fresh state folder; dies with the test run."""
     top = Path(tempfile.mkdtemp(prefix="erbium-tests-"))

@@ -17,13 +17,13 @@ ERASED_SECONDS_MAX = 60.0  # the promise
 FIRST_NAMES = (f"{a_name()} {a_name()}", f"{a_name()} {a_name()}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def told() -> list[str]:
     """The lines that the journey tells."""
     return []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def journey(stack: Stack, told: list[str]) -> Outcome:
     """The journey, played once. It checks itself: any other outcome than the expected one ends it with a sentence."""
     return demo.run(stack, told.append, names=FIRST_NAMES)

@@ -25,7 +25,7 @@ def seed() -> int:
     return SEED
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     """All four services on servers of their own, with one clinic that screening knows."""
     tell("starting PostgreSQL, Kafka and eight processes")
