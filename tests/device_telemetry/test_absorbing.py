@@ -81,6 +81,19 @@ def test_a_recording_grows() -> None:
     assert found.duplicates == 1
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.none() | st.integers(4, 6)), min_size=1, max_size=6), st.integers(0, 6))
+def test_when_the_end_was_said(said: list[tuple[int, int | None]], cut: int) -> None:
+    """In whatever order it is said, in one transaction or two: the greatest end that was said, and when it was said first."""
+    arrivals = [arrival([frame(0)], minutes=minutes, last_seq=last_seq) for minutes, last_seq in said]
+    parts = [absorbed({}, some).parts for some in (arrivals[:cut], arrivals[cut:]) if some]
+    whole = parts[0][TREATMENT_ID, BOOT]
+    for more in parts[1:]:
+        whole.add(more[TREATMENT_ID, BOOT])
+    greatest = max((last for _, last in said if last is not None), default=None)
+    first = min((minutes for minutes, last in said if last == greatest), default=0)
+    assert (whole.last_seq, whole.last_seq_at) == (greatest, None if greatest is None else NOW + timedelta(minutes=first))
+
+
 def test_two_boots_count_apart() -> None:
     """The same number in another boot of the laser is another frame."""
     other = UUID("01990000-0000-7000-8000-00000000b009")

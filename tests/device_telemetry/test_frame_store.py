@@ -188,7 +188,10 @@ async def told_by(shelf: Shelf, seed: int) -> list[Any]:
                 frame(seq, zone=chance.choice(["face", "nose"]), mtz_count=chance.randint(0, 30), energy_mj=chance.choice([20.0, HOT]))
                 for seq in numbers
             ]
-            header = {"boot_id": boot, "first_seq": chance.choice([0, 0, 5]), "sent_device_ms": chance.choice([None, 9_000])}
+            header = {
+                "boot_id": boot, "first_seq": chance.choice([0, 0, 5]), "sent_device_ms": chance.choice([None, 9_000]),
+                "last_seq": chance.choice([None, None, 39, 41]),
+            }  # fmt: skip
             arrivals.append(shelf.arrival(frames, minutes=chance.randint(1, 90), **header))
         told.append(await shelf.keep(*arrivals))
         kept, seen = await shelf.kept(), [await shelf.seen(boot_id=boot) for boot in (BOOT, OTHER_BOOT)]

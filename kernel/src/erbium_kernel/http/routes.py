@@ -112,6 +112,7 @@ class Routes:
         response_example: Any = None,
         response: Any,
         answers: Sequence[str] = (JSON,),
+        refusals: Sequence[type[Rejected]] = (),
         as_recorded: AsRecorded | None = None,
     ) -> Callable[[H], H]:
         """A question. The handler takes `call: Call`, path and query parameters by name, `paging: Paging` if it is a list.
@@ -122,7 +123,7 @@ class Routes:
         assert method == "GET", method
         return self._declare(
             QUERY, method, path, name=name, scope=scope, status=200, summary=summary, response_example=response_example, response=response,
-            answers=tuple(answers), as_recorded=as_recorded,
+            answers=tuple(answers), refusals=tuple(refusals), as_recorded=as_recorded,
         )  # fmt: skip
 
     def raw(

@@ -16,7 +16,7 @@ from device_telemetry.frames.codec import Batch, Frame, Receipt
 from device_telemetry.frames.columns import Columns, columns_of
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.ranges import Ranges
-from device_telemetry.frames.totals import CellKey, Sum
+from device_telemetry.frames.totals import CellKey, Sum, Sums
 from device_telemetry.treatment.events import ZoneClosed
 
 T = TypeVar("T", int, datetime)
@@ -74,7 +74,10 @@ class Fresh(NamedTuple):
 
 @dataclass(slots=True)
 class Part:
-    """What one treatment gained in one boot. Units: domain time, UTC. `duplicates`: frames that came once more."""
+    """What one treatment gained in one boot. Units: domain time, UTC. `duplicates`: frames that came once more.
+
+    `last_seq_at`: when this greatest `last_seq` was said for the first time.
+    """
 
     device_id: UUID
     first_seq: int
@@ -83,11 +86,15 @@ class Part:
     last_received_at: datetime | None = None  # of frames that were new
     first_delivered_at: datetime | None = None
     duplicates: int = 0
+    last_seq_at: datetime | None = None
 
     def add(self, more: "Part") -> None:
         """Both together, in place, whichever came first."""
         self.first_seq = min(self.first_seq, more.first_seq)
-        self.last_seq = greatest(self.last_seq, more.last_seq)
+        if self.last_seq == more.last_seq:
+            self.last_seq_at = least(self.last_seq_at, more.last_seq_at)
+        elif self.last_seq is None or (more.last_seq is not None and more.last_seq > self.last_seq):
+            self.last_seq, self.last_seq_at = more.last_seq, more.last_seq_at
         self.highest_seq = max(self.highest_seq, more.highest_seq)
         self.last_received_at = greatest(self.last_received_at, more.last_received_at)
         self.first_delivered_at = least(self.first_delivered_at, more.first_delivered_at)
@@ -101,6 +108,13 @@ class Gain:
     zones: dict[str, Sum] = field(default_factory=dict)
     cells: dict[CellKey, Sum] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def add(self, sums: Sums) -> None:
+        """These frames too, in place."""
+        for zone, one in sums.zones.items():
+            self.zones.setdefault(zone, Sum()).add(one)
+        for cell, one in sums.cells.items():
+            self.cells.setdefault(cell, Sum()).add(one)
 
 
 @dataclass(slots=True)
@@ -148,6 +162,8 @@ def _absorb(result: Absorbed, arrival: Arrival) -> None:
 def _note_part(result: Absorbed, arrival: Arrival, fresh: Fresh, duplicates: int) -> None:
     header = arrival.batch.header
     part = Part(header.device_id, header.first_seq, header.last_seq, header.first_seq - 1, duplicates=duplicates)
+    if header.last_seq is not None:
+        part.last_seq_at = arrival.receipt.received_at
     if fresh.frames:
         part.highest_seq = fresh.frames[-1].seq
         part.last_received_at = arrival.receipt.received_at
@@ -177,11 +193,7 @@ def _first_delivery(arrival: Arrival, frames: Columns) -> datetime | None:
 def _note_gain(result: Absorbed, arrival: Arrival, fresh: Fresh) -> None:
     header = arrival.batch.header
     gain = result.gains.setdefault(header.treatment_id, Gain())
-    sums = totals.summed(fresh.columns, arrival.binding.lesions)
-    for zone, one in sums.zones.items():
-        gain.zones.setdefault(zone, Sum()).add(one)
-    for cell, one in sums.cells.items():
-        gain.cells.setdefault(cell, Sum()).add(one)
+    gain.add(totals.summed(fresh.columns, arrival.binding.lesions))
     gain.findings.extend(guard.at_once(arrival.binding, arrival.closed, header.boot_id, fresh.frames))
 
 

@@ -31,7 +31,8 @@ BOOTS_MAX: Final = 100  # power-ons that are looked at in one treatment
 class Recording:
     """One treatment in one boot of its laser. `received`: all numbers of that boot; those outside the treatment do not count here.
 
-    Units: times UTC, domain time; `last_seq` None = the laser has not said where the treatment ended; `duplicates` frames.
+    Units: times UTC, domain time; `last_seq` None = the laser has not said where the treatment ended, `last_seq_at` when it first said so
+    (None too if it was said before that was noted); `duplicates` frames.
     """
 
     boot_id: UUID
@@ -42,6 +43,7 @@ class Recording:
     first_delivered_at: datetime | None
     received: Ranges
     duplicates: int = 0
+    last_seq_at: datetime | None = None
 
     def gaps(self, final: int | None) -> Ranges:
         """What is missing up to the last number known of. Frames beyond the announced end count too: they were delivered."""

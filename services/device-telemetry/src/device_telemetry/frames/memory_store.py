@@ -16,7 +16,7 @@ from device_telemetry.frames.consequences import BOOTS_MAX, Kept, Recording
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.looking import Head, Look
 from device_telemetry.frames.store import FINDINGS_MAX, Piece, Seen, Unsettled
-from device_telemetry.frames.totals import CellKey, Sum
+from device_telemetry.frames.totals import CellKey, Sum, fullest
 from erbium_kernel.errors import LostLease
 from erbium_kernel.ports import Store
 from erbium_kernel.topic_port import Received
@@ -139,13 +139,13 @@ class MemoryFrameStore:
         await self.pause("before")
         stored = self._of(chain_id, treatment_id)
         recordings = [self._recording(chain_id, boot_id, part) for boot_id, part in sorted(stored.parts.items())[:BOOTS_MAX]]
-        return Kept(recordings=recordings, zones=_copied(stored.zones), fullest_cells=_fullest(stored.cells), findings=findings)
+        return Kept(recordings=recordings, zones=_copied(stored.zones), fullest_cells=_copied(fullest(stored.cells)), findings=findings)
 
     def _recording(self, chain_id: UUID, boot_id: UUID, part: Part) -> Recording:
         return Recording(
             boot_id=boot_id, first_seq=part.first_seq, last_seq=part.last_seq, highest_seq=part.highest_seq,
             last_received_at=part.last_received_at, first_delivered_at=part.first_delivered_at, duplicates=part.duplicates,
-            received=self._boots[chain_id, Boot(part.device_id, boot_id)].received,
+            last_seq_at=part.last_seq_at, received=self._boots[chain_id, Boot(part.device_id, boot_id)].received,
         )  # fmt: skip
 
     async def seen(self, chain_id: UUID, header: Header) -> Seen:
@@ -153,7 +153,7 @@ class MemoryFrameStore:
         await self.pause("before")
         boot = self._boots.get((chain_id, Boot(header.device_id, header.boot_id)), BootSoFar())
         stored = self._of(chain_id, header.treatment_id)
-        return Seen(boot, _copied(stored.zones), _fullest(stored.cells))
+        return Seen(boot, _copied(stored.zones), _copied(fullest(stored.cells)))
 
 
 class MemoryLooks:
@@ -177,12 +177,3 @@ def _nothing_of(part: Part) -> Part:
 def _copied(sums: dict[K, Sum]) -> dict[K, Sum]:
     """Sums grow in place; what was read of them does not."""
     return {key: replace(one) for key, one in sums.items()}
-
-
-def _fullest(cells: dict[CellKey, Sum]) -> dict[CellKey, Sum]:
-    fullest: dict[str, CellKey] = {}
-    for cell in sorted(cells):
-        zone = cell[0]
-        if zone not in fullest or cells[cell].mtz_count > cells[fullest[zone]].mtz_count:
-            fullest[zone] = cell
-    return _copied({cell: cells[cell] for cell in fullest.values()})

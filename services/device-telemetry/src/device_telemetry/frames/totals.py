@@ -70,6 +70,16 @@ def _by_key(keys: NDArray[np.int64], added: NDArray[np.int64]) -> Iterator[tuple
     return ((key, Sum(*one)) for key, one in zip(found.tolist(), sums.T.tolist(), strict=True))
 
 
+def fullest(cells: Mapping[CellKey, Sum]) -> dict[CellKey, Sum]:
+    """Of each zone the cell with the most microbeams; of several the first, by row and column."""
+    found: dict[str, CellKey] = {}
+    for cell in sorted(cells):
+        zone = cell[0]
+        if zone not in found or cells[cell].mtz_count > cells[found[zone]].mtz_count:
+            found[zone] = cell
+    return {cell: cells[cell] for cell in found.values()}
+
+
 def told(zones: Mapping[str, Sum], binding: Binding, usual_areas_cm2: Mapping[str, float]) -> tuple[ZoneTotals, ...]:
     """The totals as people read them: every planned zone, and every other one that received something, by name.
 

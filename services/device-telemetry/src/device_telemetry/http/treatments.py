@@ -7,7 +7,7 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from device_telemetry.binding import ZonePlan
+from device_telemetry.binding import Binding, ZonePlan
 from device_telemetry.clearance import refusals
 from device_telemetry.clearance.commands import DeviceAtHand, OpenTreatment
 from device_telemetry.clearance.decide import CLEARANCE
@@ -30,18 +30,27 @@ from device_telemetry.http.treatment_views import (
     phase_of,
     treatment_view,
 )
+from device_telemetry.projections.frames_then import kept_then
 from device_telemetry.projections.stored_frames import kept
 from device_telemetry.projections.treatments import list_treatments
 from device_telemetry.rulebook import RULES
 from device_telemetry.treatment.commands import AbortTreatment, Delivered, EndTreatment, ResumeTreatment
 from device_telemetry.treatment.decide import TREATMENT
 from device_telemetry.treatment.events import FinalSeq
-from device_telemetry.treatment.refusals import DoctorMustResume, MayNotResume, NothingDelivered, TreatmentOver, TreatmentUnknown
+from device_telemetry.treatment.refusals import (
+    DoctorMustResume,
+    MayNotResume,
+    NothingDelivered,
+    TooManyFramesThen,
+    TreatmentOver,
+    TreatmentUnknown,
+)
 from device_telemetry.treatment.state import Known, Treatment, Unopened
 from device_telemetry.waiting import soon
 from erbium_kernel.errors import ReferenceNotFound
 from erbium_kernel.http import Call, Opener, Page, Paging, Routes, View
 from erbium_kernel.http.request_headers import etag
+from erbium_kernel.looking_back import AsRecorded
 
 routes = Routes(tag="treatments")
 
@@ -216,20 +225,19 @@ async def _known(call: Call, treatment_id: UUID) -> Known:
 
 async def _delivered(call: Call, state: Known, finals: Sequence[FinalSeq]) -> Delivered:
     """What is stored, after a short wait for the last frames: they may be on their way through the topic."""
-    treatment_id = state.binding.ids.treatment_id
 
     def has_the_last(stored: Kept) -> bool:
         highest = {one.boot_id: one.highest_seq for one in stored.recordings}
         return all(highest.get(final.boot_id, -1) >= final.last_seq for final in finals)
 
-    stored = await soon(lambda: stored_of(call, treatment_id), has_the_last, call.runtime.clock, seconds_max=TAIL_SECONDS_MAX)
+    stored = await soon(lambda: stored_of(call, state.binding), has_the_last, call.runtime.clock, seconds_max=TAIL_SECONDS_MAX)
     return delivered(stored, state.binding, finals, RULES.zones.areas_cm2)
 
 
-async def stored_of(call: Call, treatment_id: UUID) -> Kept:
-    """Everything stored of the treatment's frames."""
+async def stored_of(call: Call, binding: Binding) -> Kept:
+    """Everything stored of the treatment's frames; of the past, what had been received by then. Raises there: TooManyFramesThen."""
     async with call.reading() as conn:
-        return await kept(conn, treatment_id)
+        return await (kept_then(conn, binding, call.past.at) if call.past else kept(conn, binding.ids.treatment_id))
 
 
 @routes.query(
@@ -239,16 +247,19 @@ async def stored_of(call: Call, treatment_id: UUID) -> Kept:
     scope="telemetry:read",
     response=TreatmentView,
     response_example=examples.TREATMENT,
+    refusals=(TooManyFramesThen,),
+    as_recorded=AsRecorded(decider=TREATMENT, by="treatment_id"),
 )
 async def get_treatment(call: Call, treatment_id: UUID) -> Response:
     """One treatment with its totals per zone as they stand.
 
+    As recorded at an instant, its totals and gaps are those of the frames that had been received by then.
     Its ETag serves If-Match only: totals grow while the stream's version stands still, so If-None-Match is not answered with 304.
     """
     state, version = await call.state_of(TREATMENT, treatment_id)
     if isinstance(state, Unopened):
         raise TreatmentUnknown
-    view = treatment_view(state, version, await stored_of(call, treatment_id))
+    view = treatment_view(state, version, await stored_of(call, state.binding))
     return Response(view.model_dump_json(), media_type="application/json", headers={"ETag": etag(version)})
 
 

@@ -84,6 +84,7 @@ recordings = Table(
     Column("last_received_at", DateTime(timezone=True)),
     Column("first_delivered_at", DateTime(timezone=True)),
     Column("duplicates", BigInteger(), nullable=False, server_default="0"),  # frames that came once more
+    Column("last_seq_at", DateTime(timezone=True)),  # when `last_seq` was first said, domain time; null = before that was noted
     PrimaryKeyConstraint("chain_id", "treatment_id", "boot_id", name="recordings_pkey"),
 )
 

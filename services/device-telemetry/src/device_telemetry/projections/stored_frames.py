@@ -23,7 +23,7 @@ async def kept(conn: AsyncConnection, treatment_id: UUID, findings: Sequence[Fin
     """Everything stored of this treatment, with the fullest cell of each zone."""
     return Kept(
         recordings=await recordings_of(conn, treatment_id),
-        zones=await _zones(conn, treatment_id),
+        zones=await zones_of(conn, treatment_id),
         fullest_cells=await _fullest_cells(conn, treatment_id),
         findings=findings,
     )
@@ -61,6 +61,7 @@ def _recording(row: Any) -> Recording:
         last_received_at=row["last_received_at"],
         first_delivered_at=row["first_delivered_at"],
         duplicates=row["duplicates"],
+        last_seq_at=row["last_seq_at"],
         received=ranges_of(row["received"]),
     )
 
@@ -80,7 +81,8 @@ def findings_of(stored: Sequence[Any]) -> list[Finding]:
     return [msgspec.convert(item, Finding) for item in stored]
 
 
-async def _zones(conn: AsyncConnection, treatment_id: UUID) -> dict[str, Sum]:
+async def zones_of(conn: AsyncConnection, treatment_id: UUID) -> dict[str, Sum]:
+    """What each zone has received."""
     rows = await conn.execute(select(zone_sums).where(zone_sums.c.treatment_id == treatment_id))
     return {row["zone"]: _sum(row) for row in rows.mappings()}
 

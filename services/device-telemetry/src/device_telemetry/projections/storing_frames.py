@@ -167,19 +167,27 @@ async def _put_parts(conn: AsyncConnection, chain_id: UUID, parts: Mapping[tuple
             "chain_id": chain_id, "treatment_id": treatment_id, "boot_id": boot_id, "device_id": part.device_id,
             "first_seq": part.first_seq, "last_seq": part.last_seq, "highest_seq": part.highest_seq,
             "last_received_at": part.last_received_at, "first_delivered_at": part.first_delivered_at, "duplicates": part.duplicates,
+            "last_seq_at": part.last_seq_at,
         }
         for (treatment_id, boot_id), part in parts.items()
     ]  # fmt: skip
     if not rows:
         return
     row, old = insert(recordings), recordings.c
+    new = row.excluded
+    last_seq_at = case(
+        (new.last_seq > func.coalesce(old.last_seq, -1), new.last_seq_at),
+        (new.last_seq == old.last_seq, func.least(old.last_seq_at, new.last_seq_at)),
+        else_=old.last_seq_at,
+    )
     changed = {  # greatest and least pass over null
-        "first_seq": func.least(old.first_seq, row.excluded.first_seq),
-        "last_seq": func.greatest(old.last_seq, row.excluded.last_seq),
-        "highest_seq": func.greatest(old.highest_seq, row.excluded.highest_seq),
-        "last_received_at": func.greatest(old.last_received_at, row.excluded.last_received_at),
-        "first_delivered_at": func.least(old.first_delivered_at, row.excluded.first_delivered_at),
-        "duplicates": old.duplicates + row.excluded.duplicates,
+        "first_seq": func.least(old.first_seq, new.first_seq),
+        "last_seq": func.greatest(old.last_seq, new.last_seq),
+        "highest_seq": func.greatest(old.highest_seq, new.highest_seq),
+        "last_received_at": func.greatest(old.last_received_at, new.last_received_at),
+        "first_delivered_at": func.least(old.first_delivered_at, new.first_delivered_at),
+        "duplicates": old.duplicates + new.duplicates,
+        "last_seq_at": last_seq_at,
     }
     await conn.execute(row.on_conflict_do_update(constraint="recordings_pkey", set_=changed), rows)
 

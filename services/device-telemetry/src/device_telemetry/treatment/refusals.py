@@ -23,6 +23,13 @@ class TreatmentOver(Rejected):
     do = "Open a new treatment; a fresh visit and clearance may be needed."
 
 
+class TooManyFramesThen(Rejected):
+    """This treatment has more frames than are added up again for one look at its past."""
+
+    slug = "telemetry.too-many-frames-then"
+    do = "Read the treatment as it is now, or its report, which says when each gap was noticed and closed."
+
+
 class MayNotResume(Rejected):
     """The clearance behind this treatment is suspended or revoked."""
 
