@@ -19,7 +19,7 @@ from erbium_kernel.log.parking import Parking
 from erbium_kernel.log.rows import cursor_of, heartbeats_of, key_of
 from erbium_kernel.log.taking_in import take_in
 from erbium_kernel.log.together import append_together
-from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn, TimerFired
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn
 from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.subscribing import Due
 
@@ -173,12 +173,6 @@ class PostgresStore(Parking):
             limit,
         )
         return [Due(*record.values()) for record in records]
-
-    async def drop_timer(self, fired: TimerFired) -> None:
-        """See `ports.Store.drop_timer`."""
-        async with self._background().connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(fired.chain_id))
-            await connection.execute("DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", *fired)
 
     # --- what was heard
 
