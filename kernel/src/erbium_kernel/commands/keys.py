@@ -1,4 +1,4 @@
-"""`keys list | rotate-master | destroy-master`: the masters that wrap the persons' keys, as one service has them."""
+"""`keys list | rotate-master | destroy-master | read-erasures`: the masters that wrap the persons' keys, as one service has them."""
 
 import argparse
 from collections.abc import AsyncIterator
@@ -18,13 +18,13 @@ from erbium_kernel.log.doors import WORK_DEADLINE_SECONDS, told
 from erbium_kernel.masters import destroy_master, make_master, read_masters, spread_masters
 from erbium_kernel.rotating import Wrapped, rotate, standing
 from erbium_kernel.service import Service
-from erbium_kernel.settings import NEEDS, Settings
+from erbium_kernel.settings import Settings
 
 CONNECT_SECONDS_MAX = 5.0
 
 
 def declare(commands: Any) -> None:
-    """The three actions."""
+    """The four actions."""
     actions = commands.add_parser("keys", help="the masters that wrap the persons' keys", epilog=EXIT_CODES).add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -136,7 +136,7 @@ async def _behind(service: Service, given: argparse.Namespace) -> int:
 @asynccontextmanager
 async def _opened() -> "AsyncIterator[tuple[Path, asyncpg.Connection[Any]]]":
     """The secrets folder, and the database as the role `work`. Raises: SettingsUnfit, Unavailable."""
-    settings = Settings().need(*NEEDS["keys"])
+    settings = Settings().need("database_work_url", "secrets_dir")
     assert settings.secrets_dir is not None
     async with told():
         connection = await asyncpg.connect(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from erbium_kernel.errors import NotFound
-from erbium_kernel.log.append import FREE_KEY
+from erbium_kernel.log.append import FREE_KEY, PARKED_ROW_DONE
 from erbium_kernel.log.doors import Door
 from erbium_kernel.log.lease import PARKED_ROWS
 from erbium_kernel.log.rows import row_of
@@ -61,9 +61,7 @@ class Parking:
                 *key,
             )
             check_skip(event_id, first, released=bool(released))
-            await connection.execute(
-                "DELETE FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND event_id = $4", *key, event_id
-            )
+            await connection.execute(PARKED_ROW_DONE, *key, event_id)
             await connection.execute(
                 "UPDATE parked_keys SET released = true WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3", *key
             )
