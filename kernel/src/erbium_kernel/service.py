@@ -8,14 +8,13 @@ from sqlalchemy import MetaData
 
 from erbium_kernel.decider import Decider
 from erbium_kernel.event import Envelope, EventTable, Message
-from erbium_kernel.subscribing import Projection, Reaction, TimerTable
+from erbium_kernel.subscribing import Projection, Publishes, Reaction, TimerTable
 
 if TYPE_CHECKING:
     from erbium_kernel.driver import Role
     from erbium_kernel.http import Routes
     from erbium_kernel.running import Running
 
-Publishes = Callable[[Envelope, Any], Sequence[Message]]
 ExtraRole = Callable[["Running"], "Role"]
 
 
