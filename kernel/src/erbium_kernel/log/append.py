@@ -1,4 +1,4 @@
-"""Appends on PostgreSQL: one command alone, or many that share a flush."""
+"""Appends on PostgreSQL: one command alone, those of one subscriber together, or many that share a flush."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict
@@ -98,6 +98,20 @@ async def append_alone(connection: "asyncpg.Connection[Any]", work: Append, reco
         for effect in work.after:
             await after(connection, effect)
     return int(version)
+
+
+async def append_together(
+    connection: "asyncpg.Connection[Any]", group: Sequence[Append], move: MoveCheckpoint, recorded_at: datetime
+) -> None:
+    """Commands of one chain, each on a stream of its own, and the checkpoint of the subscriber that made them: all or nothing.
+
+    Raises: VersionConflict if one of them was decided on a version that is no longer the last, LostLease, and as `told`.
+    """
+    async with connection.transaction():
+        versions = await connection.fetchval(APPEND, *arguments(sorted(group, key=lambda work: work.stream), recorded_at))
+        if None in versions:
+            raise VersionConflict
+        await move_checkpoint(connection, move)
 
 
 async def after(connection: "asyncpg.Connection[Any]", effect: AfterAppend) -> None:

@@ -11,14 +11,13 @@ from uuid import UUID
 import asyncpg
 
 from erbium_kernel.event import Cursor
-from erbium_kernel.log.append import Appending, append_alone
+from erbium_kernel.log.append import Appending, append_alone, append_together
 from erbium_kernel.log.doors import API_DEADLINE_SECONDS, WORK_DEADLINE_SECONDS, Door, dedicated, told
 from erbium_kernel.log.lease import READABLE, PostgresLease
 from erbium_kernel.log.loading import WHOLE, Asked, Loading
 from erbium_kernel.log.parking import Parking
 from erbium_kernel.log.rows import cursor_of, heartbeats_of, key_of
 from erbium_kernel.log.taking_in import take_in
-from erbium_kernel.log.together import append_together
 from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn
 from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.subscribing import Due
