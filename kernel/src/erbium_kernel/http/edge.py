@@ -36,7 +36,7 @@ from erbium_kernel.runtime import Runtime
 
 AFTER_MARGIN_SECONDS = 0.3  # for the waiting itself to notice
 
-Followed = Callable[[UUID, UUID, float], Awaitable[bool]]
+Followed = Callable[[UUID, UUID, float], Coroutine[Any, Any, bool]]
 """(chain, event or message id, seconds at most) -> has everything here followed it? Raises: Unavailable once the database is silent."""
 
 
@@ -245,12 +245,8 @@ async def _wait_for(edge: Edge, request: Request, call: Call) -> None:
     if wanted is None:
         return
     waiting = edge.followed(call.principal.chain_id, wanted, AFTER_SECONDS_MAX)
-    if not await within(AFTER_SECONDS_MAX + AFTER_MARGIN_SECONDS, _awaited(waiting)):
+    if not await within(AFTER_SECONDS_MAX + AFTER_MARGIN_SECONDS, waiting):
         call.headers["Erbium-After"] = "pending"
-
-
-async def _awaited(waiting: Awaitable[bool]) -> bool:
-    return await waiting
 
 
 def _takes_many(annotation: Any) -> bool:
