@@ -11,7 +11,7 @@ import orjson
 
 from erbium_kernel.decider import Claim, Guard, Release, SetTimer, TakeName
 from erbium_kernel.errors import LostLease, VersionConflict
-from erbium_kernel.log.doors import Door
+from erbium_kernel.log.doors import Door, set_chain
 from erbium_kernel.log.grouping import Grouping
 from erbium_kernel.log_records import AfterAppend, Answer, Append, MoveCheckpoint, NewEvent, TimerFired
 from erbium_kernel.ports import Clock
@@ -119,7 +119,7 @@ async def after(connection: "asyncpg.Connection[Any]", effect: AfterAppend) -> N
     if isinstance(effect, MoveCheckpoint):
         await move_checkpoint(connection, effect)
         return
-    await connection.execute("SELECT set_config('app.chain', $1, true)", str(effect.chain_id))
+    await set_chain(connection, effect.chain_id)
     if isinstance(effect, TimerFired):  # gone already where the command has set its successor under the same key
         await connection.execute("DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", *effect)
         return
@@ -133,7 +133,7 @@ async def _still_set(connection: "asyncpg.Connection[Any]", fired: TimerFired) -
     """Reads only: nothing may be written before the append. Raises: LostLease if the timer was cancelled, set anew or fired meanwhile."""
     # Two workers that fire one timer wait for each other here; an advisory lock gives no transaction id.
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 2))", f"{fired.chain_id}={fired.key}")
-    await connection.execute("SELECT set_config('app.chain', $1, true)", str(fired.chain_id))
+    await set_chain(connection, fired.chain_id)
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3)", *fired):
         raise LostLease
 

@@ -50,8 +50,7 @@ class Parking:
     async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, event_id: UUID, by: str, reason: str) -> None:
         """See `ports.Store.skip_parked`."""
         key = (subscriber, chain_id, ordering_id)
-        async with self._chainless().connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._chainless().of_chain(chain_id) as connection:
             released = await connection.fetchval(
                 "SELECT released FROM parked_keys WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 FOR UPDATE", *key
             )
@@ -77,8 +76,7 @@ class Parking:
 
     async def retry_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> None:
         """See `ports.Store.retry_parked`."""
-        async with self._chainless().connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._chainless().of_chain(chain_id) as connection:
             released = await connection.execute(
                 "UPDATE parked_keys SET released = true WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3",
                 subscriber,

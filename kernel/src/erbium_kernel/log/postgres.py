@@ -112,8 +112,7 @@ class PostgresStore(Parking):
 
     async def place_of(self, chain_id: UUID, event_id: UUID) -> tuple[Cursor, str, UUID] | None:
         """See `ports.Store.place_of`."""
-        async with self._commands.connection() as connection, connection.transaction(readonly=True):
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._commands.of_chain(chain_id, readonly=True) as connection:
             record = await connection.fetchrow(
                 "SELECT epoch, tx::text::bigint AS tx, position, type, ordering_id FROM log WHERE chain_id = $1 AND event_id = $2",
                 chain_id,
@@ -123,8 +122,7 @@ class PostgresStore(Parking):
 
     async def consequences(self, chain_id: UUID, event_id: UUID) -> Sequence[UUID]:
         """See `ports.Store.consequences`."""
-        async with self._commands.connection() as connection, connection.transaction(readonly=True):
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._commands.of_chain(chain_id, readonly=True) as connection:
             records = await connection.fetch(
                 "SELECT event_id FROM log WHERE chain_id = $1 AND causation_id = $2 AND origin IS NULL ORDER BY epoch, tx, position",
                 chain_id,
@@ -134,8 +132,7 @@ class PostgresStore(Parking):
 
     async def parked_in(self, chain_id: UUID, ordering_id: UUID) -> frozenset[str]:
         """See `ports.Store.parked_in`."""
-        async with self._commands.connection() as connection, connection.transaction(readonly=True):
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._commands.of_chain(chain_id, readonly=True) as connection:
             records = await connection.fetch(
                 "SELECT subscriber FROM parked_keys WHERE chain_id = $1 AND ordering_id = $2", chain_id, ordering_id
             )
