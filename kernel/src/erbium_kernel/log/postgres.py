@@ -268,6 +268,3 @@ class PostgresStore(Parking):
         async with door.connection() as connection:
             records: list[asyncpg.Record] = await connection.fetch(query, *values)
             return records
-
-    def _chainless(self) -> Door:
-        return self._background()
