@@ -11,7 +11,7 @@ import erbium_kernel.intake
 import erbium_kernel.log.memory
 import erbium_kernel.log.memory_intake
 import erbium_kernel.message
-from aftercare.http.care import CARE
+from aftercare.deciders import CARE
 from device_telemetry import freshness
 from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.frames.memory_store import MemoryFrameStore
