@@ -13,7 +13,7 @@ from erbium_kernel.read_table import Change, all_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.clinic.events import ClinicRegistered, RoomAdded
 from scheduling.hours import Hours
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 CLINICS = read_table(
     "clinics",

@@ -12,7 +12,7 @@ from erbium_kernel.event import Envelope
 from erbium_kernel.read_table import Change, all_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.laser.events import LaserInstalled
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 LASERS_MAX = 200  # of one clinic, looked at in one search
 

@@ -12,7 +12,7 @@ from erbium_kernel.event import Envelope
 from erbium_kernel.read_table import Change, all_of, drop, put, read_table, sealed
 from erbium_kernel.subscribing import Projection
 from scheduling.heard import ERASED, PatientErased, PatientRegistered
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 PATIENTS = read_table(
     "patients", METADATA, Column("patient_id", Uuid(), nullable=False), Column("name", JSONB(), nullable=False), key=["patient_id"]

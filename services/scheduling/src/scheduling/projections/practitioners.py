@@ -13,8 +13,8 @@ from erbium_kernel.event import Envelope
 from erbium_kernel.read_table import Change, all_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.practitioner.events import PractitionerLicensed
+from scheduling.projections import METADATA
 from scheduling.projections.clinics import hours_json
-from scheduling.projections.metadata import METADATA
 
 PRACTITIONERS_MAX = 200  # of one clinic, looked at in one search
 

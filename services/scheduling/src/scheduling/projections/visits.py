@@ -13,7 +13,7 @@ from erbium_kernel.event import Envelope
 from erbium_kernel.read_table import Change, all_of, change, one_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.itinerary import events as e
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 VISITS = read_table(
     "visits",
