@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from erbium_kernel.away import database_is_away
+from erbium_kernel.data_folder import data_folder
 from erbium_kernel.database_url import sqlalchemy_url, tls_refusal
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.settings import PREFIX, Settings, SettingsUnfit
@@ -41,14 +42,10 @@ def package_of(service: str) -> str:
 
 
 def migrations_folder(service: str) -> Path:
-    """Beside the sources in a checkout, inside the package where it was installed as a wheel. Raises: FileNotFoundError."""
+    """Of this service's package. Raises: FileNotFoundError."""
     origin = importlib.import_module(package_of(service)).__file__
     assert origin is not None, f"{service} is not an ordinary package"
-    package = Path(origin).parent
-    for folder in (package / "migrations", package.parents[1] / "migrations"):
-        if (folder / "env.py").is_file():
-            return folder
-    raise FileNotFoundError(f"no migrations of {service} near {package}")
+    return data_folder(Path(origin).parent, "migrations", "env.py")
 
 
 def alembic_config(service: str, owner_url: str = "") -> "Config":
