@@ -8,7 +8,7 @@ from erbium_kernel.log.append import FREE_KEY, PARKED_ROW_DONE
 from erbium_kernel.log.doors import Door
 from erbium_kernel.log.lease import PARKED_ROWS
 from erbium_kernel.log.rows import row_of
-from erbium_kernel.log.skipping import check_skip
+from erbium_kernel.log.skipping import NOTHING_PARKED, check_skip
 from erbium_kernel.log_records import ParkedKey, Row
 
 DETAIL_ROWS_MAX = 1_000
@@ -84,4 +84,4 @@ class Parking:
                 ordering_id,
             )
             if released.endswith(" 0"):
-                raise NotFound("Nothing is parked under this key: `parked list` shows what is.")
+                raise NotFound(NOTHING_PARKED)
