@@ -16,11 +16,15 @@ PREFIX = "ERBIUM_"
 PORT_MAX = 65_535
 HIDDEN = "(hidden)"
 
-# What each kind of process needs of every service (`Service.needs` adds to it); `need` names everything that is missing at once.
+# What each way of starting needs of every service (`Service.needs` adds to it); `need` names everything that is missing at once.
 NEEDS = {
     "api": ("database_api_url", "issuer", "jwks", "audience", "secrets_dir"),
     "work": ("database_work_url", "kafka", "secrets_dir", "topics_file"),
     "all": ("database_api_url", "database_work_url", "kafka", "issuer", "jwks", "audience", "secrets_dir", "topics_file"),
+    "migrate": ("database_owner_url",),
+    "rebuild": ("database_owner_url", "database_work_url"),
+    "parked": ("database_work_url",),
+    "keys": ("database_work_url", "secrets_dir"),
 }
 
 

@@ -16,7 +16,7 @@ from erbium_kernel.log.doors import WORK_DEADLINE_SECONDS, told
 from erbium_kernel.masters import destroy_master, make_master, read_masters, spread_masters
 from erbium_kernel.rotating import Wrapped, rotate, standing
 from erbium_kernel.service import Service
-from erbium_kernel.settings import Settings
+from erbium_kernel.settings import NEEDS, Settings
 
 CONNECT_SECONDS_MAX = 5.0
 
@@ -131,7 +131,7 @@ async def _behind(service: Service, given: argparse.Namespace) -> int:
 @asynccontextmanager
 async def _opened() -> "AsyncIterator[tuple[Path, asyncpg.Connection[Any]]]":
     """The secrets folder, and the database as the role `work`. Raises: SettingsUnfit, Unavailable."""
-    settings = Settings().need("database_work_url", "secrets_dir")
+    settings = Settings().need(*NEEDS["keys"])
     assert settings.secrets_dir is not None
     async with told():
         connection = await asyncpg.connect(

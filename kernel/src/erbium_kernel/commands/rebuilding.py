@@ -11,7 +11,7 @@ from erbium_kernel.parity import LISTED_MAX, TableParity, shown
 from erbium_kernel.rebuild import Rebuilt, rebuild, rebuild_live
 from erbium_kernel.running import codec_of
 from erbium_kernel.service import Service
-from erbium_kernel.settings import Settings
+from erbium_kernel.settings import NEEDS, Settings
 from erbium_kernel.subscribing import Projection
 
 
@@ -80,7 +80,7 @@ async def _abandon(service: Service, given: argparse.Namespace, projection: Proj
 
 
 def _places(given: argparse.Namespace) -> Places:
-    settings = Settings().need("database_owner_url", "database_work_url")
+    settings = Settings().need(*NEEDS["rebuild"])
     return Places(owner_url=settings.database_owner_url, work_url=settings.database_work_url, listed_max=given.list)
 
 
