@@ -6,13 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from aftercare.care.commands import AnswerCheckIn, PlanCare
-from aftercare.care.decide import care_decider
 from aftercare.care.events import Delivered, Treatment
-from aftercare.rulebook import read_rules, rules_folder
+from aftercare.deciders import CARE as CARE
+from aftercare.deciders import RULES as RULES
 from aftercare.triage import Answers
 
-RULES = read_rules(rules_folder())
-CARE = care_decider(RULES)
 TREATED = Treatment(
     treatment_id=UUID("01990000-0000-7000-8000-0000000000f1"),
     patient_id=UUID("01990000-0000-7000-8000-0000000000a1"),

@@ -11,7 +11,7 @@ import erbium_kernel.intake
 import erbium_kernel.log.memory
 import erbium_kernel.log.memory_intake
 import erbium_kernel.message
-from aftercare.http.care import CARE
+from aftercare.deciders import CARE
 from device_telemetry import freshness
 from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.frames.memory_store import MemoryFrameStore
@@ -23,7 +23,7 @@ from erbium_kernel.fire import Timers
 from erbium_kernel.follow import Follower
 from erbium_kernel.log.memory import MemoryStore
 from erbium_kernel.log.memory_transactions import Transactions
-from erbium_kernel.log_records import Append, MoveCheckpoint, Row, TimerFired
+from erbium_kernel.log_records import Append, MoveCheckpoint, Row
 from erbium_kernel.ports import Lease
 from erbium_kernel.reacting import Reacting, cause_of
 from erbium_kernel.relay import Relay
@@ -143,7 +143,7 @@ async def _append_without_answer(self: Any, work: Append) -> int:
 
 async def _fire_and_forget(self: Any, timer: Any) -> None:
     """The timer goes before its command."""
-    await self._runtime.store.drop_timer(TimerFired(timer.chain_id, timer.key, timer.set_by))
+    self._runtime.store.tables.timers.pop((timer.chain_id, timer.key), None)
     to = self._timers[timer.type](timer, self._runtime.clock.now())
     with suppress(Rejected):
         await execute(self._runtime, timer.chain_id, to.decider, to.stream_id, to.command, cause=_cause_of_timer(timer))

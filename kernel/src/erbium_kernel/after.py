@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from erbium_kernel.deadline import within
@@ -23,16 +23,7 @@ DEADLINE_SECONDS = 2.0
 SILENT_SECONDS_MAX = 1.5  # so long the database may say nothing; the caller is then told within 2 s of its going away, not of the deadline
 CONSEQUENCES_MAX = 200  # events that one message leads to here; beyond it the answer is "not yet"
 
-T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
-
-
-class Bounded(Protocol):
-    """How long the database may say nothing, and who watches that."""
-
-    async def __call__(self, seconds: float, work: Coroutine[Any, Any, T], /) -> T:
-        """What `work` returns. Raises: Unavailable if it takes longer."""
-        ...
 
 
 class _Waiting:
@@ -61,18 +52,17 @@ async def followed(
     seconds: float = DEADLINE_SECONDS,
     *,
     pause: Pause = asyncio.sleep,
-    bounded: Bounded = within,
 ) -> bool:
     """True once the own event or heard message `id_`, and every event that reactions made of it, has been followed by all that hear it.
 
     False when `seconds` have passed, and at once when its patient or device is parked. An id not yet here may still arrive.
-    `pause` and `bounded` are other ones in a simulation, which has no machine's time.
+    `pause`: another one where no machine's time passes.
     Raises: Unavailable, at the latest when the database has said nothing for `SILENT_SECONDS_MAX`.
     """
     if _waiting.value >= WAITING_MAX:
         return False
     with _waiting.one_more():
-        story = _Story(runtime.store, service, chain_id, id_, bounded)
+        story = _Story(runtime.store, service, chain_id, id_)
         end, waited, nap = runtime.clock.machine() + timedelta(seconds=seconds), 0.0, POLL_SECONDS_MIN
         while (told := await story.told()) is None:
             waited += nap
@@ -86,8 +76,8 @@ async def followed(
 class _Story:
     """One event or message and what reactions have made of it, told as far as it has been followed. No question is asked twice in vain."""
 
-    def __init__(self, store: Store, service: "Service", chain_id: UUID, id_: UUID, bounded: Bounded) -> None:
-        self._store, self._service, self._chain_id, self._bounded = store, service, chain_id, bounded
+    def __init__(self, store: Store, service: "Service", chain_id: UUID, id_: UUID) -> None:
+        self._store, self._service, self._chain_id = store, service, chain_id
         self._waiting, self._seen = deque([id_]), {id_}
         self._place: tuple[Cursor, str, UUID] | None = None  # of the first that waits, once it is here
 
@@ -99,24 +89,21 @@ class _Story:
             followed_by_all = await self._first_is_followed()
             if not followed_by_all:
                 return followed_by_all
-            more = await self._ask(self._store.consequences(self._chain_id, self._waiting.popleft()))
+            more = await within(SILENT_SECONDS_MAX, self._store.consequences(self._chain_id, self._waiting.popleft()))
             self._place = None
             self._waiting.extend(event_id for event_id in more if event_id not in self._seen)
             self._seen.update(more)
         return True
 
     async def _first_is_followed(self) -> bool | None:
-        self._place = self._place or await self._ask(self._store.place_of(self._chain_id, self._waiting[0]))
+        self._place = self._place or await within(SILENT_SECONDS_MAX, self._store.place_of(self._chain_id, self._waiting[0]))
         if self._place is None:
             return None
         cursor, type_, ordering_id = self._place
         hearing = self._service.subscribers_of(type_)
         if not hearing:
             return True
-        checkpoints = await self._ask(self._store.checkpoints())
+        checkpoints = await within(SILENT_SECONDS_MAX, self._store.checkpoints())
         if any(name not in checkpoints or checkpoints[name] < cursor for name in hearing):
             return None
-        return not hearing & await self._ask(self._store.parked_in(self._chain_id, ordering_id))
-
-    async def _ask(self, question: Coroutine[Any, Any, T]) -> T:
-        return await self._bounded(SILENT_SECONDS_MAX, question)
+        return not hearing & await within(SILENT_SECONDS_MAX, self._store.parked_in(self._chain_id, ordering_id))

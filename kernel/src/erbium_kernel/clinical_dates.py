@@ -1,20 +1,10 @@
-"""Clinical dates: a local date, the zone it was made in, and how sure it is. Made once, where the act happened."""
+"""Local dates of a clinic: made once, where the act happened, counted in whole days, and how sure one is of them."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 Certainty = Literal["exact", "estimated", "latest_plausible", "unknown"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClinicalDate:
-    """`on` in `zone` (IANA), never converted to another zone."""
-
-    on: date
-    zone: str
-    certainty: Certainty = "exact"
 
 
 def local_date(at: datetime, zone: str) -> date:

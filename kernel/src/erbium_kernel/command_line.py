@@ -14,7 +14,7 @@ from erbium_kernel.migrating import head, migrate
 from erbium_kernel.observing.serving import PortTaken
 from erbium_kernel.rebuild import RebuildStuck, TableInUse
 from erbium_kernel.service import Service
-from erbium_kernel.settings import Settings, SettingsUnfit
+from erbium_kernel.settings import NEEDS, Settings, SettingsUnfit
 from erbium_kernel.topic.declared import TopicsDiffer, TopicsRefused
 from erbium_kernel.twin import AnotherBuild, NobodyFollowed, SkippedMeanwhile, TableBusy, TablesDiffer
 from erbium_kernel.verifying import Unfit
@@ -71,6 +71,6 @@ async def _serve(service: Service, given: argparse.Namespace) -> int:
 
 
 async def _migrate(service: Service, given: argparse.Namespace) -> int:
-    await migrate(Settings().need("database_owner_url").database_owner_url, service.name)
+    await migrate(Settings().need(*NEEDS["migrate"]).database_owner_url, service.name)
     say(given, f"{service.name} is at revision {head(service.name)}", service=service.name, revision=head(service.name))
     return 0

@@ -16,8 +16,6 @@ E = TypeVar("E")
 
 STREAM_EVENTS_MAX = 1_000  # beyond it nothing is appended: every command folds the whole stream (docs/decisions/0031)
 STREAM_EVENTS_LONG = 800  # operations hears of a stream once, while there is time to plan what follows it
-
-
 STREAM_EVENTS_CARRIED = 500  # the append that would make a command fold more than these carries the state forward, if it can
 
 

@@ -29,8 +29,8 @@ async def keep(connection: "asyncpg.Connection[Any]", chain_id: UUID, changes: I
     # Locked before anything is read: who exchanges a table holds it still first, and would wait for a reader that waits for him.
     # Not flushed: if a crash of the server takes rows of a read table, it takes the checkpoint with them, and they are made again.
     await connection.execute(
-        f"SELECT set_config('app.chain', '{chain_id}', true), set_config('synchronous_commit', 'off', true)"  # a UUID
-        + (f"; LOCK TABLE {names} IN ROW EXCLUSIVE MODE" if tables else "")
+        f"SELECT set_config('app.chain', '{chain_id}', true), set_config('synchronous_commit', 'off', true); "  # a UUID
+        f"LOCK TABLE {names} IN ROW EXCLUSIVE MODE"
     )
     for table, its in tables.items():
         await _keep(connection, _shape(table), chain_id, its)

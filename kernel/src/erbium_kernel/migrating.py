@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from erbium_kernel.away import database_is_away
+from erbium_kernel.data_folder import data_folder
 from erbium_kernel.database_url import sqlalchemy_url, tls_refusal
 from erbium_kernel.errors import Unavailable
+from erbium_kernel.schema import package_of, role, statements
 from erbium_kernel.settings import PREFIX, Settings, SettingsUnfit
 
 if TYPE_CHECKING:
@@ -35,20 +37,11 @@ OF_THE_CHAIN = "chain_id = nullif(current_setting('app.chain', true), '')::uuid"
 _one_at_a_time = asyncio.Lock()  # Alembic's context is one global per process
 
 
-def package_of(service: str) -> str:
-    """The Python package, and the prefix of the database roles, of a service: `device-telemetry` -> `device_telemetry`."""
-    return service.replace("-", "_")
-
-
 def migrations_folder(service: str) -> Path:
-    """Beside the sources in a checkout, inside the package where it was installed as a wheel. Raises: FileNotFoundError."""
+    """Of this service's package. Raises: FileNotFoundError."""
     origin = importlib.import_module(package_of(service)).__file__
     assert origin is not None, f"{service} is not an ordinary package"
-    package = Path(origin).parent
-    for folder in (package / "migrations", package.parents[1] / "migrations"):
-        if (folder / "env.py").is_file():
-            return folder
-    raise FileNotFoundError(f"no migrations of {service} near {package}")
+    return data_folder(Path(origin).parent, "migrations", "env.py")
 
 
 def alembic_config(service: str, owner_url: str = "") -> "Config":
@@ -164,12 +157,9 @@ def _limit(connection: Connection, lock_timeout_ms: int) -> None:
 
 def install_kernel(op: Any, service: str) -> None:
     """The first migration of every service: the log and what belongs to it, and who may see which revision is in force."""
-    from erbium_kernel.schema import statements
-
     for script in statements(service):
         run_script(op, script)
-    role = package_of(service)
-    op.get_bind().exec_driver_sql(f'GRANT SELECT ON {VERSION_TABLE} TO "{role}_api", "{role}_work"')
+    op.get_bind().exec_driver_sql(f'GRANT SELECT ON {VERSION_TABLE} TO "{role(service, "api")}", "{role(service, "work")}"')
 
 
 def run_script(op: Any, script: str) -> None:
@@ -181,12 +171,11 @@ def run_script(op: Any, script: str) -> None:
 
 def secure(op: Any, service: str, table: str) -> None:
     """A table with `chain_id` is read and written one chain at a time, by its owner too; `api` reads it, `work` keeps it."""
-    role = package_of(service)
     for statement in (
         f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
         f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
         f'CREATE POLICY chain ON "{table}" USING ({OF_THE_CHAIN}) WITH CHECK ({OF_THE_CHAIN})',
-        f'GRANT SELECT ON "{table}" TO "{role}_api"',
-        f'GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON "{table}" TO "{role}_work"',
+        f'GRANT SELECT ON "{table}" TO "{role(service, "api")}"',
+        f'GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON "{table}" TO "{role(service, "work")}"',
     ):
         op.get_bind().exec_driver_sql(statement)

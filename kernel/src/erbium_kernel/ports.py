@@ -22,7 +22,6 @@ from erbium_kernel.log_records import (
     Row,
     Slice,
     TakenIn,
-    TimerFired,
 )
 from erbium_kernel.subscribing import Due
 
@@ -159,10 +158,6 @@ class Store(Protocol):
 
     async def due_timers(self, now: datetime, limit: int) -> Sequence[Due]:
         """Timers due at or before `now`, oldest first, of all chains."""
-        ...
-
-    async def drop_timer(self, fired: TimerFired) -> None:
-        """The timer's command yielded nothing to append; it is gone all the same."""
         ...
 
     async def positions(self, topic: str) -> Mapping[int, int]:

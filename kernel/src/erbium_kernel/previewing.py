@@ -12,6 +12,7 @@ from erbium_kernel.codec import Codec, personal_values
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import KeyNotHere, NotFound, NotHereYet, PersonErased, Rejected, Unavailable
 from erbium_kernel.folding import Folded, decided, folded
+from erbium_kernel.log.skipping import NOTHING_PARKED
 from erbium_kernel.log_records import Row
 from erbium_kernel.message import outgoing
 from erbium_kernel.personal import Personal, Sealed
@@ -56,7 +57,7 @@ async def foresee(
     """
     rows = await runtime.store.parked_detail(subscriber, chain_id, ordering_id)
     if not rows:
-        raise NotFound("Nothing is parked under this key: `parked list` shows what is.")
+        raise NotFound(NOTHING_PARKED)
     found: list[Foreseen] = []
     async with _trial(service, runtime, engine, subscriber) as trial:
         for row in rows[:PREVIEW_ROWS_MAX]:

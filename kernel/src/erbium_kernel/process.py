@@ -62,7 +62,7 @@ async def serve(service: Service, settings: Settings, kind: Kind) -> int:
             return 0
         roles = clock_role(opened) + (work_roles(opened) if opened.work_engine else [])
         driver = Driver(roles, opened.wake, opened.runtime.clock, fatal=(StuckConsumer, SettingsUnfit, TopicsDiffer, TopicsRefused))
-        database = {"database": _database_check(opened), "erasures": _erasures_check(opened)}
+        database = _database_checks(opened)
         inward, outward = Health({**database, **_role_checks(roles, driver, opened)}), Health(database)
         app = api_app(opened, outward) if opened.api_engine else None
         # Both ports are ours before a group is joined or a lease taken: a second process on them ends without having disturbed the first.
@@ -162,24 +162,17 @@ async def _or_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, bool]) -> b
     return False
 
 
-def _database_check(opened: Running) -> Check:
+def _database_checks(opened: Running) -> dict[str, Check]:
     engine = opened.api_engine or opened.work_engine
     assert engine is not None, "a process has at least one role"
 
-    async def check() -> str | None:
+    async def revision() -> str | None:
         return await check_revision(engine, opened.service.name)
 
-    return check
-
-
-def _erasures_check(opened: Running) -> Check:
-    engine = opened.api_engine or opened.work_engine
-    assert engine is not None, "a process has at least one role"
-
-    async def check() -> str | None:
+    async def erasures() -> str | None:
         return BEHIND if await is_behind(engine) else None
 
-    return check
+    return {"database": revision, "erasures": erasures}
 
 
 def _role_checks(roles: Sequence[Role], driver: Driver, opened: Running) -> dict[str, Check]:

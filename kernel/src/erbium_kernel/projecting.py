@@ -66,7 +66,7 @@ class Projecting:
 
 async def apply(connection: AsyncConnection, projection: Projection, envelope: Envelope, record: Any) -> None:
     """One event more, inside the caller's transaction, which has begun."""
-    await keep(await _driver(connection), envelope.chain_id, projection.changes(envelope, record))
+    await keep(await driver_of(connection), envelope.chain_id, projection.changes(envelope, record))
 
 
 async def set_chain(connection: AsyncConnection, chain_id: UUID) -> None:
@@ -78,7 +78,7 @@ async def set_chain(connection: AsyncConnection, chain_id: UUID) -> None:
 async def writing(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any]]":
     """As `transaction`, on the driver's own connection. Why: what is written here is made anew for every batch, and sent in bulk."""
     async with _named(), engine.connect() as connection:
-        driver = await _driver(connection)
+        driver = await driver_of(connection)
         try:
             async with driver.transaction():
                 yield driver
@@ -87,7 +87,8 @@ async def writing(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any]
                 await connection.invalidate()
 
 
-async def _driver(connection: AsyncConnection) -> "asyncpg.Connection[Any]":
+async def driver_of(connection: AsyncConnection) -> "asyncpg.Connection[Any]":
+    """The connection beneath, for what SQLAlchemy does not know or does value by value: bulk in and out."""
     return cast("asyncpg.Connection[Any]", (await connection.get_raw_connection()).driver_connection)
 
 

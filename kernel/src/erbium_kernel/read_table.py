@@ -3,8 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, Select, Table, Uuid, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.schema import SchemaItem
+
+from erbium_kernel.personal import PersonalData, Sealed
 
 CHAIN: Final = "chain_id"
 KEYSET_ROWS_MAX = 1_001  # rows of one page, the one that tells of a next page included
@@ -69,6 +73,22 @@ def revise(table: Table, key: Mapping[str, Any], revised: Callable[[Mapping[str,
 def drop(table: Table, **where: Any) -> Change:
     """The rows whose columns equal these values are gone."""
     return Drop(table, where)
+
+
+def sealed(value: PersonalData | None) -> dict[str, Any] | None:
+    """A sealed value as a JSON column keeps it, verbatim, for `Call.open`; None when there is none, or its person was erased."""
+    return msgspec.to_builtins(value) if isinstance(value, Sealed) else None
+
+
+async def all_of(connection: AsyncConnection, query: Select[Any]) -> list[dict[str, Any]]:
+    """Every row, under the names of its columns."""
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def one_of(connection: AsyncConnection, query: Select[Any]) -> dict[str, Any] | None:
+    """The first row, under the names of its columns, if there is one."""
+    row = (await connection.execute(query)).mappings().first()
+    return dict(row) if row else None
 
 
 def page(query: Select[Any], columns: Sequence[Column[Any]], after: Sequence[Any] | None, limit: int) -> Select[Any]:

@@ -54,8 +54,6 @@ class Relay:
         self._keys_at: dict[str, Cursor] = {}
         self._keys_looked_at: datetime | None = None
         self._vouched_at: datetime | None = None
-        self.published_total = 0
-        self.parked_total = 0
 
     async def step(self, lease: Lease) -> Progress:
         """One bounded round. Raises: Unavailable when the database fails (take a new lease)."""
@@ -213,10 +211,8 @@ class Relay:
                 sent += await self._outlet.publish(topic, records[sent:])
             except Unavailable as error:
                 raise _NotSent(str(error)) from error
-        self.published_total += sent
 
     def _report(self, what: str, row: Row, error: Exception) -> None:
-        self.parked_total += 1
         log.error(what, subscriber=SUBSCRIBER, type=row.envelope.type, event_id=str(row.envelope.event_id), reason=reason_of(error))
 
 

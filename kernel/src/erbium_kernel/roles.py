@@ -41,7 +41,7 @@ def work_roles(running: Running) -> list[Role]:
     if service.listens_to or not service.owns_keys:
         roles.append(_intake(running))
     if service.erased_by:
-        roles.append(Role(name="reading-erasures", opened=_free(reading_on(running)), poll_seconds=AGAIN_SECONDS, woken=False))
+        roles.append(Role(name="reading-erasures", opened=free(reading_on(running)), poll_seconds=AGAIN_SECONDS, woken=False))
     if service.timers:
         roles.append(_timers(running))
     return [*roles, *(extra(running) for extra in service.extra_roles)]
@@ -57,7 +57,7 @@ def clock_role(running: Running) -> list[Role]:
         await clock.refresh(store)
         return IDLE
 
-    return [Role(name="clock", opened=_free(step), poll_seconds=CLOCK_SECONDS, woken=False)]
+    return [Role(name="clock", opened=free(step), poll_seconds=CLOCK_SECONDS, woken=False)]
 
 
 def effects_of(running: Running) -> list[Effect]:
@@ -70,7 +70,7 @@ def effects_of(running: Running) -> list[Effect]:
     return [*erasing, *reacting, *projecting]
 
 
-def leased(
+def _leased(
     running: Running,
     name: str,
     made: Callable[[Lease], Step],
@@ -90,7 +90,7 @@ def leased(
 
 
 def _subscriber(running: Running, effect: Effect) -> Role:
-    return leased(running, effect.name, lambda lease: Follower(effect, lease, running.runtime.clock).step, hears=effect.hears)
+    return _leased(running, effect.name, lambda lease: Follower(effect, lease, running.runtime.clock).step, hears=effect.hears)
 
 
 def _timers(running: Running) -> Role:
@@ -103,7 +103,7 @@ def _timers(running: Running) -> Role:
 
         return step
 
-    return leased(running, LEASE, made, poll_seconds=TIMERS_SECONDS, woken=False)
+    return _leased(running, LEASE, made, poll_seconds=TIMERS_SECONDS, woken=False)
 
 
 def _topics(running: Running) -> Role:
@@ -117,7 +117,7 @@ def _topics(running: Running) -> Role:
             done = True
         return IDLE
 
-    return Role(name="topics", opened=_free(step), poll_seconds=TOPICS_SECONDS, woken=False)
+    return Role(name="topics", opened=free(step), poll_seconds=TOPICS_SECONDS, woken=False)
 
 
 def _relay(running: Running) -> Role:
@@ -169,7 +169,7 @@ def _intake(running: Running) -> Role:
 def _watch(running: Running) -> Role:
     seconds = WATCH_SECONDS_BESIDE_API if running.api_engine else WATCH_SECONDS
     watching = Watching(running.runtime.store, running.wake, seconds)
-    return Role(name="watch", opened=_free(watching.step), poll_seconds=0.0, woken=False)  # its own step waits
+    return Role(name="watch", opened=free(watching.step), poll_seconds=0.0, woken=False)  # its own step waits
 
 
 def _watched(running: Running, following: list[Role]) -> list[Role]:
@@ -177,18 +177,18 @@ def _watched(running: Running, following: list[Role]) -> list[Role]:
     hears = {role.name: role.hears or frozenset() for role in following}
     watchdog = Watchdog(running.runtime.store, running.runtime.clock, hears)
     watched = [replace(role, trouble=partial(watchdog.trouble, role.name)) for role in following]
-    return [*watched, Role(name="watchdog", opened=_free(watchdog.step), poll_seconds=WATCHDOG_SECONDS, woken=False)]
+    return [*watched, Role(name="watchdog", opened=free(watchdog.step), poll_seconds=WATCHDOG_SECONDS, woken=False)]
 
 
 def _measures(running: Running) -> Role:
     assert running.work_engine is not None
     names = [effect.name for effect in effects_of(running)]
     measures = Measures(running.work_engine, running.runtime.clock, names)
-    return Role(name="measures", opened=_free(measures.step), poll_seconds=MEASURE_SECONDS, woken=False)
+    return Role(name="measures", opened=free(measures.step), poll_seconds=MEASURE_SECONDS, woken=False)
 
 
-def _free(step: Callable[[], Awaitable[Progress]]) -> Callable[[], AbstractAsyncContextManager[Step | None]]:
-    """A role that every worker may have."""
+def free(step: Callable[[], Awaitable[Progress]]) -> Callable[[], AbstractAsyncContextManager[Step | None]]:
+    """For a role that every worker may have at once: its step under nothing."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Step | None]:

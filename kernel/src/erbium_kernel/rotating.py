@@ -10,7 +10,7 @@ import asyncpg
 from cryptography.exceptions import InvalidTag
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.log.doors import told
+from erbium_kernel.log.doors import set_chain, told
 from erbium_kernel.wrapping import MASTER_ID_BYTES, NONCE_BYTES, bound_to, unwrap, wrap
 
 BATCH_KEYS_MAX = 500  # in one transaction, so that an erasure waits for milliseconds
@@ -102,6 +102,6 @@ async def _replace(connection: "asyncpg.Connection[Any]", chain_id: UUID, fresh:
     if not fresh:
         return 0
     async with told(), connection.transaction():
-        await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        await set_chain(connection, chain_id)
         done = await connection.execute(_AGAIN, chain_id, *map(list, zip(*fresh, strict=True)))
     return int(done.rpartition(" ")[2])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from erbium_kernel.codec import Codec
 from erbium_kernel.ports import Clock, Ids, Store
-from erbium_kernel.subscribing import Publisher
+from erbium_kernel.subscribing import Publishes
 from erbium_kernel.vault import Vault
 
 
@@ -18,4 +18,4 @@ class Runtime:
     ids: Ids
     codec: Codec
     vault: Vault
-    publishes: Publisher
+    publishes: Publishes

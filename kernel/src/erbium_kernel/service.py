@@ -8,14 +8,14 @@ from sqlalchemy import MetaData
 
 from erbium_kernel.decider import Decider
 from erbium_kernel.event import Envelope, EventTable, Message
-from erbium_kernel.subscribing import Projection, Reaction, TimerTable
+from erbium_kernel.schema import package_of
+from erbium_kernel.subscribing import Projection, Publishes, Reaction, TimerTable
 
 if TYPE_CHECKING:
     from erbium_kernel.driver import Role
     from erbium_kernel.http import Routes
     from erbium_kernel.running import Running
 
-Publishes = Callable[[Envelope, Any], Sequence[Message]]
 ExtraRole = Callable[["Running"], "Role"]
 
 
@@ -65,7 +65,7 @@ class Service:
     @property
     def package(self) -> str:
         """The Python package, and the prefix of the database roles."""
-        return self.name.replace("-", "_")
+        return package_of(self.name)
 
     @property
     def types(self) -> Mapping[str, type]:

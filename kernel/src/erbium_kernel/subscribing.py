@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from erbium_kernel.decider import Decider
-from erbium_kernel.event import Envelope
+from erbium_kernel.event import Envelope, Message
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -63,4 +63,4 @@ class Due(NamedTuple):
 
 
 TimerTable = Mapping[str, Callable[[Due, datetime], To]]
-Publisher = Callable[[Envelope, Any], Sequence[Any]]
+Publishes = Callable[[Envelope, Any], Sequence[Message]]

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from erbium_kernel.event import Cursor
+from erbium_kernel.log.doors import set_chain
 from erbium_kernel.log.rows import cursor_of
 from erbium_kernel.subscribing import Projection
 
@@ -150,7 +151,7 @@ class Twin:
         """
         parked = 0
         for chain_id in chains:
-            await owner.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            await set_chain(owner, chain_id)
             for table in ("parked_rows", "parked_keys"):
                 await owner.execute(f"DELETE FROM {table} WHERE subscriber = $1", self.live.name)  # noqa: S608  # a constant
                 done = await owner.execute(
@@ -168,7 +169,7 @@ class Twin:
         assert told is not None, "exchanged without having been made"
         begun = datetime.fromisoformat(told["begun"])
         for chain_id in chains:
-            await owner.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            await set_chain(owner, chain_id)
             if await owner.fetchval("SELECT EXISTS (SELECT FROM skips WHERE subscriber = $1 AND skipped_at > $2)", self.live.name, begun):
                 raise SkippedMeanwhile
 

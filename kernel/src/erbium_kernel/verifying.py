@@ -3,8 +3,9 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from erbium_kernel.migrating import VERSION_TABLE, head, package_of, revisions
+from erbium_kernel.migrating import VERSION_TABLE, head, revisions
 from erbium_kernel.projecting import transaction
+from erbium_kernel.schema import package_of
 
 _VERSION_TABLE_THERE = text(f"SELECT to_regclass('{VERSION_TABLE}') IS NOT NULL")
 _VERSION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant

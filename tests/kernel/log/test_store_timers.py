@@ -121,17 +121,16 @@ async def test_a_fired_timer_may_cancel_itself(store: Store, chain_id: UUID) -> 
     assert await due_of(store, chain_id) == []
 
 
-async def test_a_timer_whose_command_had_nothing_to_do_is_dropped(store: Store, chain_id: UUID) -> None:
-    """Dropped by key and setting event, so that a successor stays; dropping again changes nothing."""
-    first, second = setting(chain_id, "hold-1", 10), setting(chain_id, "hold-1", 40)
-    await store.append(first)
-    old = TimerFired(chain_id, "hold-1", first.events[0].event_id)
-    await store.append(second)
-    await store.drop_timer(old)
-    assert len(await due_of(store, chain_id)) == 1
-    for _ in range(2):
-        await store.drop_timer(TimerFired(chain_id, "hold-1", second.events[0].event_id))
+async def test_a_timer_whose_command_had_nothing_to_do_is_gone_all_the_same(store: Store, chain_id: UUID) -> None:
+    """It goes with an append of no events, once: the next worker that fires it is LostLease, and the stream stands as it was."""
+    setter = setting(chain_id, "hold-1", 10)
+    await store.append(setter)
+    fired = TimerFired(chain_id, "hold-1", setter.events[0].event_id)
+    assert await store.append(a_command(chain_id, setter.stream, 1, events=0, after=(fired,))) == 1
     assert await due_of(store, chain_id) == []
+    with pytest.raises(LostLease):
+        await store.append(a_command(chain_id, setter.stream, 1, events=0, after=(fired,)))
+    assert (await store.load(chain_id, setter.stream)).version == 1
 
 
 async def test_of_two_workers_firing_one_timer_exactly_one_has_an_effect(ground: Ground, chain_id: UUID) -> None:

@@ -80,7 +80,6 @@ async def test_metrics() -> None:
     metrics.timers_overdue(0)
     metrics.frames("accepted", 5)
     metrics.frame_gaps_open(0)
-    metrics.webhook_attempt("delivered")
     metrics.db_pool_in_use("read_tables_api", lambda: 3)
     text = (await get(Health({}), "/metrics")).text
     assert 'http_request_seconds_count{method="GET",route="GET /v1/beds/{bed_id}",status="200"}' in text
@@ -90,7 +89,7 @@ async def test_metrics() -> None:
         "append_conflicts_total", "relay_lag_events", "relay_lag_seconds", 'intake_lag_records{partition="7",topic="erbium.ward.v1"}',
         'follow_lag_seconds{subscriber="ward.beds"}', "parked_keys{", "unreadable_total",
         "timers_overdue", "consumer_last_progress_timestamp",
-        "frames_total", "frame_gaps_open", 'webhook_attempts_total{outcome="delivered"}', 'db_pool_in_use{pool="read_tables_api"} 3.0',
+        "frames_total", "frame_gaps_open", 'db_pool_in_use{pool="read_tables_api"} 3.0',
         "offset_commits_failed_total",
     ):  # fmt: skip
         assert series in text, series

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from aftercare.care.commands import AnswerCheckIn, CloseAdverseEvent
 from aftercare.care.state import UnderCare
-from aftercare.http.care import CARE
+from aftercare.deciders import CARE
 from aftercare.triage import Answers
 from erbium_kernel.http.call import Call
 from erbium_kernel.personal import Personal

@@ -1,1 +1,1 @@
-"""The command line's larger parts: what operators do about parked keys and read tables."""
+"""The command line's larger parts: what operators do about parked keys, read tables and master keys."""

@@ -1,4 +1,4 @@
-"""`keys list | rotate-master | destroy-master`: the masters that wrap the persons' keys, as one service has them."""
+"""`keys list | rotate-master | destroy-master | read-erasures`: the masters that wrap the persons' keys, as one service has them."""
 
 import argparse
 from collections.abc import AsyncIterator
@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from erbium_kernel.clock import SystemClock
-from erbium_kernel.commands.saying import EXIT_CODES, add, say
-from erbium_kernel.database_url import sqlalchemy_url
+from erbium_kernel.commands.saying import EXIT_CODES, add, open_tables, say
 from erbium_kernel.destroying import check_age, check_topic, check_unused, what_dies
 from erbium_kernel.erasures import declare_behind
 from erbium_kernel.log.doors import WORK_DEADLINE_SECONDS, told
@@ -24,7 +22,7 @@ CONNECT_SECONDS_MAX = 5.0
 
 
 def declare(commands: Any) -> None:
-    """The three actions."""
+    """The four actions."""
     actions = commands.add_parser("keys", help="the masters that wrap the persons' keys", epilog=EXIT_CODES).add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -124,11 +122,8 @@ async def _destroy(service: Service, given: argparse.Namespace) -> int:
 
 
 async def _behind(service: Service, given: argparse.Namespace) -> int:
-    engine = create_async_engine(sqlalchemy_url(Settings().need("database_work_url").database_work_url), hide_parameters=True)
-    try:
+    async with open_tables() as engine:
         await declare_behind(engine)
-    finally:
-        await engine.dispose()
     say(given, f"{service.name}: processes that start from now on read who was erased before they answer.", behind=service.name)
     return 0
 

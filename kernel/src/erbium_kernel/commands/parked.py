@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from erbium_kernel.commands.saying import EXIT_CODES, add, open_store, say
-from erbium_kernel.errors import NotFound, Rejected
+from erbium_kernel.errors import NotFound
+from erbium_kernel.log.skipping import NOTHING_PARKED
 from erbium_kernel.log_records import ParkedKey, Row
 from erbium_kernel.previewing import PREVIEW_ROWS_MAX, Foreseen, foresee
 from erbium_kernel.running import running
@@ -65,7 +66,7 @@ async def _inspect(service: Service, given: argparse.Namespace) -> int:
     async with await open_store(service) as store:
         rows = await store.parked_detail(given.subscriber, given.chain, given.key)
     if not rows:
-        raise Rejected("Nothing is parked under this key: `parked list` shows what is.")
+        raise NotFound(NOTHING_PARKED)
     for row in rows:
         shown = _row(row)
         say(given, json.dumps(shown, indent=2), **shown)

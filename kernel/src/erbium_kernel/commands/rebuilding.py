@@ -3,18 +3,15 @@
 import argparse
 from typing import Any
 
-from sqlalchemy.ext.asyncio import create_async_engine
-
 from erbium_kernel.beside import Beside, Places, abandon, rebuild_beside
 from erbium_kernel.clock import SystemClock
-from erbium_kernel.commands.saying import add, open_store, say
-from erbium_kernel.database_url import sqlalchemy_url
+from erbium_kernel.commands.saying import add, open_store, open_tables, say
 from erbium_kernel.errors import Rejected
 from erbium_kernel.parity import LISTED_MAX, TableParity, shown
 from erbium_kernel.rebuild import Rebuilt, rebuild, rebuild_live
 from erbium_kernel.running import codec_of
 from erbium_kernel.service import Service
-from erbium_kernel.settings import Settings
+from erbium_kernel.settings import NEEDS, Settings
 from erbium_kernel.subscribing import Projection
 
 
@@ -50,15 +47,11 @@ async def _rebuild(service: Service, given: argparse.Namespace) -> int:
 
 async def _in_place(service: Service, given: argparse.Namespace, projection: Projection) -> int:
     said = _Told(given, projection.name)
-    async with await open_store(service) as store:
-        engine = create_async_engine(sqlalchemy_url(Settings().database_work_url), hide_parameters=True)
-        try:
-            if given.live:
-                await rebuild_live(store, projection, engine, said)
-            else:
-                await rebuild(store, codec_of(service), SystemClock(), projection, engine, said)
-        finally:
-            await engine.dispose()
+    async with await open_store(service) as store, open_tables() as engine:
+        if given.live:
+            await rebuild_live(store, projection, engine, said)
+        else:
+            await rebuild(store, codec_of(service), SystemClock(), projection, engine, said)
     said.last()
     return 0
 
@@ -87,7 +80,7 @@ async def _abandon(service: Service, given: argparse.Namespace, projection: Proj
 
 
 def _places(given: argparse.Namespace) -> Places:
-    settings = Settings().need("database_owner_url", "database_work_url")
+    settings = Settings().need(*NEEDS["rebuild"])
     return Places(owner_url=settings.database_owner_url, work_url=settings.database_work_url, listed_max=given.list)
 
 

@@ -3,10 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
 from erbium_kernel.clock import SystemClock
+from erbium_kernel.database_url import sqlalchemy_url
 from erbium_kernel.log.postgres import PostgresStore
 from erbium_kernel.service import Service
 from erbium_kernel.settings import Settings
@@ -31,6 +35,17 @@ def say(given: argparse.Namespace, sentence: str, **facts: Any) -> None:
         return
     sys.stdout.write((json.dumps(facts, default=str) if given.json else sentence) + "\n")
     sys.stdout.flush()
+
+
+@asynccontextmanager
+async def open_tables() -> AsyncIterator[AsyncEngine]:
+    """The service's tables as the `work` role, until the block ends. Raises: SettingsUnfit."""
+    url = Settings().need("database_work_url").database_work_url
+    engine = create_async_engine(sqlalchemy_url(url), hide_parameters=True)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 async def open_store(service: Service) -> PostgresStore:

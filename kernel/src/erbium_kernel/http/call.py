@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from erbium_kernel.decider import Decider
@@ -20,6 +19,7 @@ from erbium_kernel.identity.principal import Principal
 from erbium_kernel.log_records import AnswerKey
 from erbium_kernel.looking_back import Past, state_then, tables_then
 from erbium_kernel.personal import Personal, PersonalData, Sealed
+from erbium_kernel.projecting import set_chain
 from erbium_kernel.runtime import Runtime
 
 C = TypeVar("C")
@@ -30,7 +30,6 @@ V = TypeVar("V")
 Opener = Callable[[Any], str | None]
 
 NO_VERSION = -1  # no stream has it: a missing If-Match is only noticed after a repeated key has been answered
-_SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +142,7 @@ class Call:
                 yield connection
             return
         async with self.engine.begin() as connection:
-            await connection.execute(_SET_CHAIN, {"chain": str(self.principal.chain_id)})
+            await set_chain(connection, self.principal.chain_id)
             yield connection
 
     async def open(self, sealed: Mapping[str, Any] | None) -> str | None:

@@ -3,17 +3,16 @@
 import time
 import typing
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
 from fastapi import params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,13 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from erbium_kernel.deadline import within
 from erbium_kernel.http.arguments import arguments
-from erbium_kernel.http.body import Page
 from erbium_kernel.http.call import Asked, Call
 from erbium_kernel.http.doorway import passage, respond
 from erbium_kernel.http.endpoint import Endpoint
 from erbium_kernel.http.json_body import NO_BODY, Read, body_bytes, read_json
 from erbium_kernel.http.problem import Faulty
-from erbium_kernel.http.request_headers import erbium_after, etag, idempotency_key, if_match, none_match, only
+from erbium_kernel.http.request_headers import erbium_after, idempotency_key, if_match, none_match, only
 from erbium_kernel.http.routes import AFTER_SECONDS_MAX, COMMAND, QUERY, RAW, Operation
 from erbium_kernel.http.validation import parameter_fault
 from erbium_kernel.identity.principal import Principal
@@ -36,7 +34,7 @@ from erbium_kernel.runtime import Runtime
 
 AFTER_MARGIN_SECONDS = 0.3  # for the waiting itself to notice
 
-Followed = Callable[[UUID, UUID, float], Awaitable[bool]]
+Followed = Callable[[UUID, UUID, float], Coroutine[Any, Any, bool]]
 """(chain, event or message id, seconds at most) -> has everything here followed it? Raises: Unavailable once the database is silent."""
 
 
@@ -140,43 +138,6 @@ def _application(handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> 
     return application
 
 
-def answer_of(call: Call, operation: Operation, result: Any) -> Response:
-    """A handler's result as its response: a View, something that fits one, or a Response of its own."""
-    if isinstance(result, Response):
-        return result
-    view = _with_version(call, operation, result) if operation.versioned else _as_view(operation.response, result)
-    version = getattr(view, "version", None)
-    if isinstance(version, int) and "ETag" not in call.headers and call.past is None:
-        call.headers["ETag"] = etag(version)
-    return Response(_adapter(cast(Hashable, type(view))).dump_json(view), operation.status, media_type="application/json")
-
-
-def _with_version(call: Call, operation: Operation, result: Any) -> Any:
-    """What the command answers, at the version that it has written. Why not validated again: the view is whole, and of a base class."""
-    wanted = operation.response
-    if isinstance(result, wanted):
-        return result
-    assert issubclass(wanted, type(result)), f"{operation.name}: {type(result).__name__} is no {wanted.__name__}"
-    assert call.version is not None, f"{operation.name}: nothing was executed, so there is no version: declare versioned=False"
-    return wanted.model_construct(**{**dict(result), "version": call.version})
-
-
-def _as_view(wanted: Any, result: Any) -> Any:
-    if isinstance(wanted, type) and isinstance(result, wanted):
-        return result
-    if isinstance(result, Page):
-        result = {"items": result.items, "next_cursor": result.next_cursor}
-    elif isinstance(result, BaseModel):
-        result = result.model_dump()
-    return _adapter(wanted).validate_python(result)
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """One for each view that is declared, not for each answer."""
-    return TypeAdapter(kind)
-
-
 async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
     response = await handler(request)
     if request.state.call.past:
@@ -245,12 +206,8 @@ async def _wait_for(edge: Edge, request: Request, call: Call) -> None:
     if wanted is None:
         return
     waiting = edge.followed(call.principal.chain_id, wanted, AFTER_SECONDS_MAX)
-    if not await within(AFTER_SECONDS_MAX + AFTER_MARGIN_SECONDS, _awaited(waiting)):
+    if not await within(AFTER_SECONDS_MAX + AFTER_MARGIN_SECONDS, waiting):
         call.headers["Erbium-After"] = "pending"
-
-
-async def _awaited(waiting: Awaitable[bool]) -> bool:
-    return await waiting
 
 
 def _takes_many(annotation: Any) -> bool:

@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from erbium_kernel.http import as_recorded
+from erbium_kernel.http.answer import answer_of, public_answer_of
 from erbium_kernel.http.call import Call
 from erbium_kernel.http.paging import Paging, paging_of
 from erbium_kernel.http.routes import COMMAND, Operation
 
-CALL, PAGING, BODY = "call", "paging", "body"
+BODY = "body"  # the name that a handler gives it
 
 
 async def _call_of(request: Request) -> Call:
@@ -51,18 +52,10 @@ class Endpoint:
 
     async def __call__(self, **values: Any) -> Response:
         """Calls the handler and turns its result into the response."""
-        from erbium_kernel.http.edge import answer_of
-
         call: Call | None = values.get(self._call) if self._call else None
         if self._takes_body and call is not None:
             values[BODY] = call.body
         if call is not None and self.operation.as_recorded:
             as_recorded.looking_back(call, self.operation, values.pop(as_recorded.NAME), values)
         result = await self.operation.handler(**values)
-        if call is None:
-            return result if isinstance(result, Response) else _public(self.operation, result)
-        return answer_of(call, self.operation, result)
-
-
-def _public(operation: Operation, result: Any) -> Response:
-    return Response(TypeAdapter(operation.response).dump_json(result), operation.status, media_type="application/json")
+        return public_answer_of(self.operation, result) if call is None else answer_of(call, self.operation, result)

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import typing
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -52,11 +51,6 @@ class Operation:
     seconds_max: float = ANSWER_SECONDS_MAX
     documented: bool = True
     as_recorded: AsRecorded | None = None
-
-    @property
-    def body_type(self) -> Any:
-        """The type of the handler's parameter `body`, None if it has none."""
-        return typing.get_type_hints(self.handler, include_extras=True).get("body")
 
     @property
     def route(self) -> str:

@@ -1,4 +1,4 @@
-"""Appends on PostgreSQL: one command alone, or many that share a flush."""
+"""Appends on PostgreSQL: one command alone, those of one subscriber together, or many that share a flush."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict
@@ -11,7 +11,7 @@ import orjson
 
 from erbium_kernel.decider import Claim, Guard, Release, SetTimer, TakeName
 from erbium_kernel.errors import LostLease, VersionConflict
-from erbium_kernel.log.doors import Door
+from erbium_kernel.log.doors import Door, set_chain
 from erbium_kernel.log.grouping import Grouping
 from erbium_kernel.log_records import AfterAppend, Answer, Append, MoveCheckpoint, NewEvent, TimerFired
 from erbium_kernel.ports import Clock
@@ -100,12 +100,26 @@ async def append_alone(connection: "asyncpg.Connection[Any]", work: Append, reco
     return int(version)
 
 
+async def append_together(
+    connection: "asyncpg.Connection[Any]", group: Sequence[Append], move: MoveCheckpoint, recorded_at: datetime
+) -> None:
+    """Commands of one chain, each on a stream of its own, and the checkpoint of the subscriber that made them: all or nothing.
+
+    Raises: VersionConflict if one of them was decided on a version that is no longer the last, LostLease, and as `told`.
+    """
+    async with connection.transaction():
+        versions = await connection.fetchval(APPEND, *arguments(sorted(group, key=lambda work: work.stream), recorded_at))
+        if None in versions:
+            raise VersionConflict
+        await move_checkpoint(connection, move)
+
+
 async def after(connection: "asyncpg.Connection[Any]", effect: AfterAppend) -> None:
     """One effect that commits with the append. Raises: LostLease if somebody else was there first."""
     if isinstance(effect, MoveCheckpoint):
         await move_checkpoint(connection, effect)
         return
-    await connection.execute("SELECT set_config('app.chain', $1, true)", str(effect.chain_id))
+    await set_chain(connection, effect.chain_id)
     if isinstance(effect, TimerFired):  # gone already where the command has set its successor under the same key
         await connection.execute("DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", *effect)
         return
@@ -119,7 +133,7 @@ async def _still_set(connection: "asyncpg.Connection[Any]", fired: TimerFired) -
     """Reads only: nothing may be written before the append. Raises: LostLease if the timer was cancelled, set anew or fired meanwhile."""
     # Two workers that fire one timer wait for each other here; an advisory lock gives no transaction id.
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 2))", f"{fired.chain_id}={fired.key}")
-    await connection.execute("SELECT set_config('app.chain', $1, true)", str(fired.chain_id))
+    await set_chain(connection, fired.chain_id)
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3)", *fired):
         raise LostLease
 

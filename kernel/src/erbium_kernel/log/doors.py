@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -44,6 +45,11 @@ async def told() -> AsyncIterator[None]:
         raise
 
 
+async def set_chain(connection: "asyncpg.Connection[Any]", chain_id: UUID) -> None:
+    """From here on, until the transaction ends or another chain is set, only this chain's rows are seen and written."""
+    await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+
+
 class Door:
     """A pool of one role. `deadline_seconds` bounds each use, waiting for a connection included."""
 
@@ -62,6 +68,13 @@ class Door:
     async def connection(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
         """One connection until the block ends. Raises: as `told`."""
         async with told(), asyncio.timeout(self._deadline_seconds), self._pool.acquire() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def of_chain(self, chain_id: UUID, *, readonly: bool = False) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """One transaction on one connection, for this chain. Raises: as `told`."""
+        async with self.connection() as connection, connection.transaction(readonly=readonly):
+            await set_chain(connection, chain_id)
             yield connection
 
     async def own(self) -> "asyncpg.Connection[Any]":

@@ -9,7 +9,7 @@ import asyncpg
 
 from erbium_kernel.event import Cursor
 from erbium_kernel.log.append import after, move_checkpoint
-from erbium_kernel.log.doors import told
+from erbium_kernel.log.doors import set_chain, told
 from erbium_kernel.log.rows import LOG_COLUMNS, cursor_of, row_of
 from erbium_kernel.log_records import Looked, MoveCheckpoint, Park, ParkedRowDone, Row
 
@@ -86,7 +86,7 @@ class PostgresLease:
     async def _park(self, parked: Park) -> None:
         envelope, cursor = parked.row.envelope, parked.row.cursor
         key = (self._subscriber, envelope.chain_id, envelope.ordering_id)
-        await self._connection.execute("SELECT set_config('app.chain', $1, true)", str(envelope.chain_id))
+        await set_chain(self._connection, envelope.chain_id)
         # Locks the key, as a skip does: a row parked behind a key that an operator has just emptied is worked off at once, not forgotten.
         await self._connection.execute(
             "INSERT INTO parked_keys AS k (subscriber, chain_id, ordering_id, reason, attempts, released) VALUES ($1, $2, $3, $4, $5, $6) "
@@ -134,7 +134,7 @@ class PostgresLease:
     async def park_again(self, chain_id: UUID, ordering_id: UUID, reason: str) -> None:
         """See `ports.Lease.park_again`."""
         async with told(), self._connection.transaction():
-            await self._connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+            await set_chain(self._connection, chain_id)
             await self._connection.execute(
                 "UPDATE parked_keys SET released = false, reason = $4, attempts = attempts + 1 "
                 "WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3",

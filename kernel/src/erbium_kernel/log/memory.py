@@ -12,7 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from erbium_kernel.event import Cursor
-from erbium_kernel.log.memory_append import add_rows, drop_timer, head_of, log_rows, write_after, write_answer, write_guards, write_timers
+from erbium_kernel.log.memory_append import add_rows, head_of, log_rows, write_after, write_answer, write_guards, write_timers
 from erbium_kernel.log.memory_intake import heard_row, move_position, not_heard_before, write_heartbeat, write_key
 from erbium_kernel.log.memory_lease import MemoryLease
 from erbium_kernel.log.memory_parking import forget, parked_keys, release, skip_first
@@ -30,7 +30,6 @@ from erbium_kernel.log_records import (
     Row,
     Slice,
     TakenIn,
-    TimerFired,
 )  # fmt: skip
 from erbium_kernel.ports import Clock
 from erbium_kernel.subscribing import Due
@@ -172,12 +171,6 @@ class MemoryStore:
         await self._pause("due timers: begin")
         due = (timer for timer in self.tables.timers.values() if timer.due_at <= now)
         return sorted(due, key=lambda timer: (timer.due_at, timer.chain_id, timer.key))[:limit]
-
-    async def drop_timer(self, fired: TimerFired) -> None:
-        """The timer that this event set is gone, its successor stays. Repeating changes nothing."""
-        await self._pause("drop timer: begin")
-        with Change() as change:
-            drop_timer(change, self.tables, fired)
 
     # --- intake
 

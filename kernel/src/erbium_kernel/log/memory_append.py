@@ -113,7 +113,7 @@ def write_after(change: Change, tables: Tables, after: Sequence[AfterAppend]) ->
             case MoveCheckpoint():
                 move_checkpoint(change, tables, effect)
             case TimerFired():
-                if not drop_timer(change, tables, effect):
+                if not _drop_timer(change, tables, effect):
                     raise LostLease(f"the timer {effect.key} has been changed")
             case ParkedRowDone():
                 if not row_done(change, tables, effect):
@@ -129,7 +129,7 @@ def move_checkpoint(change: Change, tables: Tables, move: MoveCheckpoint) -> Non
     change.put(tables.checkpoints, move.subscriber, move.to)
 
 
-def drop_timer(change: Change, tables: Tables, fired: TimerFired) -> bool:
+def _drop_timer(change: Change, tables: Tables, fired: TimerFired) -> bool:
     """Deletes the timer that this event set, not its successor; was it there?"""
     standing = tables.timers.get((fired.chain_id, fired.key))
     if standing is None or standing.set_by != fired.set_by:

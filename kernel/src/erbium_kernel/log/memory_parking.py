@@ -6,7 +6,7 @@ from uuid import UUID
 
 from erbium_kernel.errors import NotFound
 from erbium_kernel.log.memory_tables import Change, ParkedPlace, ParkedState, Skip, Tables
-from erbium_kernel.log.skipping import check_skip
+from erbium_kernel.log.skipping import NOTHING_PARKED, check_skip
 from erbium_kernel.log_records import Park, ParkedKey, ParkedRowDone, Row
 
 WAITS_ASIDE = "waits aside"
@@ -68,7 +68,7 @@ def release(change: Change, tables: Tables, place: ParkedPlace) -> None:
     """The key may go on with its first row. Raises: NotFound."""
     state = tables.parked.get(place)
     if state is None:
-        raise NotFound("Nothing is parked under this key: `parked list` shows what is.")
+        raise NotFound(NOTHING_PARKED)
     change.put(tables.parked, place, state._replace(released=True))
 
 

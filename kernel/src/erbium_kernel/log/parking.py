@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from erbium_kernel.errors import NotFound
-from erbium_kernel.log.append import FREE_KEY
+from erbium_kernel.log.append import FREE_KEY, PARKED_ROW_DONE
 from erbium_kernel.log.doors import Door
 from erbium_kernel.log.lease import PARKED_ROWS
 from erbium_kernel.log.rows import row_of
-from erbium_kernel.log.skipping import check_skip
+from erbium_kernel.log.skipping import NOTHING_PARKED, check_skip
 from erbium_kernel.log_records import ParkedKey, Row
 
 DETAIL_ROWS_MAX = 1_000
@@ -17,12 +17,12 @@ DETAIL_ROWS_MAX = 1_000
 class Parking:
     """The operator's part of the PostgreSQL store."""
 
-    def _chainless(self) -> Door:
+    def _background(self) -> Door:
         raise NotImplementedError
 
     async def parked(self) -> Sequence[ParkedKey]:
         """See `ports.Store.parked`."""
-        async with self._chainless().connection() as connection:
+        async with self._background().connection() as connection:
             records = await connection.fetch(
                 "SELECT k.*, (SELECT count(*) FROM parked_rows r WHERE (r.subscriber, r.chain_id, r.ordering_id) "
                 "= (k.subscriber, k.chain_id, k.ordering_id)) AS rows FROM parked_keys k ORDER BY parked_at, subscriber"
@@ -43,15 +43,14 @@ class Parking:
 
     async def parked_detail(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> Sequence[Row]:
         """See `ports.Store.parked_detail`."""
-        async with self._chainless().connection() as connection:
+        async with self._background().connection() as connection:
             records = await connection.fetch(PARKED_ROWS, subscriber, chain_id, ordering_id, DETAIL_ROWS_MAX)
         return [row_of(record, record["chain_id"]) for record in records]
 
     async def skip_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID, event_id: UUID, by: str, reason: str) -> None:
         """See `ports.Store.skip_parked`."""
         key = (subscriber, chain_id, ordering_id)
-        async with self._chainless().connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._background().of_chain(chain_id) as connection:
             released = await connection.fetchval(
                 "SELECT released FROM parked_keys WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 FOR UPDATE", *key
             )
@@ -61,9 +60,7 @@ class Parking:
                 *key,
             )
             check_skip(event_id, first, released=bool(released))
-            await connection.execute(
-                "DELETE FROM parked_rows WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3 AND event_id = $4", *key, event_id
-            )
+            await connection.execute(PARKED_ROW_DONE, *key, event_id)
             await connection.execute(
                 "UPDATE parked_keys SET released = true WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3", *key
             )
@@ -79,8 +76,7 @@ class Parking:
 
     async def retry_parked(self, subscriber: str, chain_id: UUID, ordering_id: UUID) -> None:
         """See `ports.Store.retry_parked`."""
-        async with self._chainless().connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._background().of_chain(chain_id) as connection:
             released = await connection.execute(
                 "UPDATE parked_keys SET released = true WHERE subscriber = $1 AND chain_id = $2 AND ordering_id = $3",
                 subscriber,
@@ -88,4 +84,4 @@ class Parking:
                 ordering_id,
             )
             if released.endswith(" 0"):
-                raise NotFound("Nothing is parked under this key: `parked list` shows what is.")
+                raise NotFound(NOTHING_PARKED)

@@ -11,15 +11,14 @@ from uuid import UUID
 import asyncpg
 
 from erbium_kernel.event import Cursor
-from erbium_kernel.log.append import Appending, append_alone
+from erbium_kernel.log.append import Appending, append_alone, append_together
 from erbium_kernel.log.doors import API_DEADLINE_SECONDS, WORK_DEADLINE_SECONDS, Door, dedicated, told
 from erbium_kernel.log.lease import READABLE, PostgresLease
 from erbium_kernel.log.loading import WHOLE, Asked, Loading
 from erbium_kernel.log.parking import Parking
 from erbium_kernel.log.rows import cursor_of, heartbeats_of, key_of
 from erbium_kernel.log.taking_in import take_in
-from erbium_kernel.log.together import append_together
-from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn, TimerFired
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn
 from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.subscribing import Due
 
@@ -113,8 +112,7 @@ class PostgresStore(Parking):
 
     async def place_of(self, chain_id: UUID, event_id: UUID) -> tuple[Cursor, str, UUID] | None:
         """See `ports.Store.place_of`."""
-        async with self._commands.connection() as connection, connection.transaction(readonly=True):
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._commands.of_chain(chain_id, readonly=True) as connection:
             record = await connection.fetchrow(
                 "SELECT epoch, tx::text::bigint AS tx, position, type, ordering_id FROM log WHERE chain_id = $1 AND event_id = $2",
                 chain_id,
@@ -124,8 +122,7 @@ class PostgresStore(Parking):
 
     async def consequences(self, chain_id: UUID, event_id: UUID) -> Sequence[UUID]:
         """See `ports.Store.consequences`."""
-        async with self._commands.connection() as connection, connection.transaction(readonly=True):
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._commands.of_chain(chain_id, readonly=True) as connection:
             records = await connection.fetch(
                 "SELECT event_id FROM log WHERE chain_id = $1 AND causation_id = $2 AND origin IS NULL ORDER BY epoch, tx, position",
                 chain_id,
@@ -135,8 +132,7 @@ class PostgresStore(Parking):
 
     async def parked_in(self, chain_id: UUID, ordering_id: UUID) -> frozenset[str]:
         """See `ports.Store.parked_in`."""
-        async with self._commands.connection() as connection, connection.transaction(readonly=True):
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+        async with self._commands.of_chain(chain_id, readonly=True) as connection:
             records = await connection.fetch(
                 "SELECT subscriber FROM parked_keys WHERE chain_id = $1 AND ordering_id = $2", chain_id, ordering_id
             )
@@ -173,12 +169,6 @@ class PostgresStore(Parking):
             limit,
         )
         return [Due(*record.values()) for record in records]
-
-    async def drop_timer(self, fired: TimerFired) -> None:
-        """See `ports.Store.drop_timer`."""
-        async with self._background().connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(fired.chain_id))
-            await connection.execute("DELETE FROM timers WHERE chain_id = $1 AND key = $2 AND set_by = $3", *fired)
 
     # --- what was heard
 
@@ -278,6 +268,3 @@ class PostgresStore(Parking):
         async with door.connection() as connection:
             records: list[asyncpg.Record] = await connection.fetch(query, *values)
             return records
-
-    def _chainless(self) -> Door:
-        return self._background()

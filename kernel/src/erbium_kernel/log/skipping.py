@@ -4,6 +4,8 @@ from uuid import UUID
 
 from erbium_kernel.errors import NotFound, Rejected
 
+NOTHING_PARKED = "Nothing is parked under this key: `parked list` shows what is."
+
 
 def check_skip(event_id: UUID, first: UUID | None, *, released: bool) -> None:
     """`first`: the event of the key's oldest row, None if nothing is parked under it. Raises: NotFound, Rejected, with a sentence.
@@ -11,7 +13,7 @@ def check_skip(event_id: UUID, first: UUID | None, *, released: bool) -> None:
     Why the event is named: a skip pressed twice would pass over the next row for ever, which nobody has looked at.
     """
     if first is None:
-        raise NotFound("Nothing is parked under this key: `parked list` shows what is.")
+        raise NotFound(NOTHING_PARKED)
     if released:
         raise Rejected("This key is released and its rows are being worked off: if one fails, `parked list` shows it again, and why.")
     if first != event_id:

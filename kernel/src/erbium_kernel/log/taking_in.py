@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from erbium_kernel.errors import LostLease
+from erbium_kernel.log.doors import set_chain
 from erbium_kernel.log_records import EARLIER_HEARTBEATS_MAX, Heard, Key, Slice, TakenIn, Unreadable
 
 # Rows of one chain in the order they were read; one that has been heard before, or stands twice among these, is left out.
@@ -73,7 +74,7 @@ async def take_in(connection: "asyncpg.Connection[Any]", part: Slice, recorded_a
 
 async def _heard(connection: "asyncpg.Connection[Any]", chain_id: UUID, run: Sequence[Heard], recorded_at: datetime) -> int:
     """Returns how many were new."""
-    await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
+    await set_chain(connection, chain_id)
     done = await connection.execute(
         HEARD_ROWS,
         chain_id,
@@ -113,5 +114,5 @@ async def _unreadable(connection: "asyncpg.Connection[Any]", part: Slice, unread
 
 
 async def _key(connection: "asyncpg.Connection[Any]", key: Key) -> None:
-    await connection.execute("SELECT set_config('app.chain', $1, true)", str(key.chain_id))
+    await set_chain(connection, key.chain_id)
     await connection.execute(KEY_ROW, key.chain_id, key.subject_id, None if key.erased else key.wrapped, key.erased)

@@ -1,7 +1,7 @@
 """Is this process alive, started, ready? Each check answers with a reason; no check asks another service."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from erbium_kernel.errors import Unavailable
 CHECK_SECONDS_MAX = 1.0
 READY, NOT_READY = 200, 503
 
-Check = Callable[[], Awaitable[str | None]]
+Check = Callable[[], Coroutine[Any, Any, str | None]]
 """None = fine; else a sentence for people, without data."""
 
 
@@ -64,15 +64,11 @@ class Health:
 
 async def _reason(check: Check) -> str | None:
     try:
-        return await within(CHECK_SECONDS_MAX, _asked(check))
+        return await within(CHECK_SECONDS_MAX, check())
     except Unavailable:
         return f"no answer within {CHECK_SECONDS_MAX:g} s"
     except Exception as error:  # noqa: BLE001  # a check that fails is a reason, whatever it fails with
         return type(error).__name__
-
-
-async def _asked(check: Check) -> str | None:
-    return await check()
 
 
 def _json(status: int, body: Mapping[str, Any]) -> Response:

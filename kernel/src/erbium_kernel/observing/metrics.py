@@ -20,7 +20,7 @@ _oldest_transaction = Gauge("oldest_transaction_seconds", "Age of the oldest ope
 _relay_lag_events = Gauge("relay_lag_events", "Own events in the log that the relay has yet to publish.")
 _relay_lag = Gauge("relay_lag_seconds", "Age of the oldest own event that is not published.")
 _intake_lag = Gauge("intake_lag_records", "End offset minus the position in our database.", ("topic", "partition"))
-_consumer_progress = Gauge("consumer_last_progress_timestamp", "Unix time at which intake last took records in.", ("consumer",))
+_consumer_progress = Gauge("consumer_last_progress_timestamp", "Unix time of a role's last step without trouble.", ("consumer",))
 _refused = Counter("background_refusals", "Commands of reactions and timers that a rule refused, by slug.", ("subscriber", "slug"))
 _role_crashes = Counter("role_crashes", "Bugs of ours that a background role ran into outside of any row; it is tried again.", ("role",))
 _commits_failed = Counter("offset_commits_failed", "Offset commits that Kafka refused; only a hint, the positions are in our database.")
@@ -32,7 +32,6 @@ _timers_overdue = Gauge("timers_overdue", "Timers that are due and have not fire
 _timers_failing = Gauge("timers_failing", "Timers whose command fails by our own fault; they are tried ever more rarely.")
 _frames = Counter("frames", "Laser frames, by what became of them.", ("outcome",))
 _frame_gaps_open = Gauge("frame_gaps_open", "Gaps in frame sequences that no back-fill has closed.")
-_webhook_attempts = Counter("webhook_attempts", "Webhook deliveries tried, by outcome.", ("outcome",))
 
 
 def method_label(method: str) -> str:
@@ -82,7 +81,7 @@ def intake_lag(topic: str, partition: int, records: int) -> None:
 
 
 def consumer_progress(consumer: str, at: datetime) -> None:
-    """Intake or another consumer took records in, or found that there were none to take."""
+    """A step of this role came to an end without trouble, whether there was anything to do or not."""
     _consumer_progress.labels(consumer).set(at.timestamp())
 
 
@@ -139,8 +138,3 @@ def frames(outcome: str, count: int) -> None:
 def frame_gaps_open(gaps: int) -> None:
     """Gaps that no back-fill has closed."""
     _frame_gaps_open.set(gaps)
-
-
-def webhook_attempt(outcome: str) -> None:
-    """One delivery tried; `outcome`: delivered, refused, failed."""
-    _webhook_attempts.labels(outcome).inc()

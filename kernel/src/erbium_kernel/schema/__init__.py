@@ -8,9 +8,14 @@ STEP_NAMES = ("001_log.sql", "002_append.sql", "003_rights.sql")
 LATER_STEP_NAMES = ("004_heartbeats.sql", "005_looking_back.sql", "006_load.sql", "007_commands.sql", "008_erasures.sql")
 
 
+def package_of(service: str) -> str:
+    """The Python package, and the prefix of the database roles, of a service: `device-telemetry` -> `device_telemetry`."""
+    return service.replace("-", "_")
+
+
 def role(service: str, kind: str) -> str:
     """The database role of a service: `owner` (migrations), `api`, `work`, `frames` (telemetry only)."""
-    return f"{service.replace('-', '_')}_{kind}"
+    return f"{package_of(service)}_{kind}"
 
 
 def text(service: str, step: str) -> str:

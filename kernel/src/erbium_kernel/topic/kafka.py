@@ -1,6 +1,7 @@
-"""Kafka behind the two ports: the one place that knows aiokafka (domain events; `declared.py` creates the topics).
+"""Kafka behind the two ports: `kafka_outlet` sends, `kafka_inlet` reads (`share` is its part of the group), `calm` bounds their log lines.
 
-Every rule here answers a trap of aiokafka 0.14 that was run into; each has its reason beside it.
+Beside them `kafka_past` reads a topic once to its end, and `declared` creates the topics: nothing outside this folder knows aiokafka.
+Every rule there answers a trap of aiokafka 0.14 that was run into; each has its reason beside it.
 """
 
 from erbium_kernel.topic.calm import calm_aiokafka

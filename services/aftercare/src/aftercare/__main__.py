@@ -1,4 +1,4 @@
-"""`python -m aftercare api|work|all|migrate|rebuild|parked`."""
+"""`python -m aftercare api|work|all|migrate|rebuild|parked|keys`."""
 
 from aftercare.wiring import SERVICE
 from erbium_kernel.service import main

@@ -5,17 +5,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from aftercare.rules import CheckInDays, InstructionRow, Level, Limits, Rules, TriageRow
+from erbium_kernel.data_folder import data_folder
 
 LIMIT_FIELDS = tuple(Limits.__dataclass_fields__)
 
 
 def rules_folder() -> Path:
-    """Beside the sources in a checkout, inside the package where it was installed as a wheel. Raises: FileNotFoundError."""
-    package = Path(__file__).parent
-    for folder in (package / "rules", package.parents[1] / "rules"):
-        if (folder / "triage.toml").is_file():
-            return folder
-    raise FileNotFoundError(f"no rules near {package}")
+    """Of this service. Raises: FileNotFoundError."""
+    return data_folder(Path(__file__).parent, "rules", "triage.toml")
 
 
 def read_rules(folder: Path) -> Rules:

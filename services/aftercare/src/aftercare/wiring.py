@@ -3,13 +3,12 @@
 from aftercare import heard, published
 from aftercare.care.commands import OpenCheckIn
 from aftercare.care.decide import CHECK_IN_DUE
+from aftercare.deciders import CARE
 from aftercare.http import care
 from aftercare.projections import care_plans, patients
-from aftercare.reactions.planning import planning
+from aftercare.reactions import planning
 from erbium_kernel.service import Service
 from erbium_kernel.subscribing import To
-
-CARE = care.CARE
 
 SERVICE = Service(
     name="aftercare",
@@ -17,7 +16,7 @@ SERVICE = Service(
     publishes=published.messages,
     heard=heard.HEARD,
     listens_to=("screening", "device-telemetry"),
-    reactions=(planning(CARE),),
+    reactions=(planning.REACTION,),
     projections=(care_plans.PROJECTION, patients.PROJECTION),
     timers={CHECK_IN_DUE: lambda due, now: To(CARE, due.stream_id, OpenCheckIn(at=now))},
     erased_by=(heard.ERASED,),

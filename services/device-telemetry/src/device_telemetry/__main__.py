@@ -1,4 +1,4 @@
-"""`python -m device_telemetry api|work|all|migrate|rebuild|parked`."""
+"""`python -m device_telemetry api|work|all|migrate|rebuild|parked|keys`."""
 
 from device_telemetry.wiring import SERVICE
 from erbium_kernel.service import main

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from device_telemetry.dose import LesionPoint, is_rising
 from device_telemetry.rules import DeviceModel, GuardNumbers, Modality, ModalityLesions, Rules, Severity, Zone, Zones
+from erbium_kernel.data_folder import data_folder
 
 GUARD_FIELDS = (
     "over_plan_percent", "screening_age_seconds_max", "silence_minutes", "unstarted_minutes", "backfill_hours",
@@ -14,12 +15,8 @@ GUARD_FIELDS = (
 
 
 def rules_folder() -> Path:
-    """Beside the sources in a checkout, inside the package where it was installed as a wheel. Raises: FileNotFoundError."""
-    package = Path(__file__).parent
-    for folder in (package / "rules", package.parents[1] / "rules"):
-        if (folder / "guard.toml").is_file():
-            return folder
-    raise FileNotFoundError(f"no rules near {package}")
+    """Of this service. Raises: FileNotFoundError."""
+    return data_folder(Path(__file__).parent, "rules", "guard.toml")
 
 
 def read_rules(folder: Path) -> Rules:

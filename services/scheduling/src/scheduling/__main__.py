@@ -1,4 +1,4 @@
-"""`python -m scheduling api|work|all|migrate|rebuild|parked`."""
+"""`python -m scheduling api|work|all|migrate|rebuild|parked|keys`."""
 
 from erbium_kernel.service import main
 from scheduling.wiring import SERVICE

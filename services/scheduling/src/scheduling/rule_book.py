@@ -4,16 +4,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from erbium_kernel.data_folder import data_folder
 from scheduling.rules import Rules, read_rules
 
 
 def rules_folder() -> Path:
-    """Beside the sources in a checkout, inside the package where it was installed as a wheel. Raises: FileNotFoundError."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "rules", package.parents[1] / "rules"):
-        if (folder / "intervals.toml").is_file():
-            return folder
-    raise FileNotFoundError(f"no rules near {package}: the folder rules/ of the service must come with it")
+    """Of this service. Raises: FileNotFoundError."""
+    return data_folder(Path(__file__).resolve().parent, "rules", "intervals.toml")
 
 
 def load(folder: Path | None = None) -> Rules:

@@ -12,8 +12,8 @@ from scheduling.http import visits as visit_routes
 from scheduling.itinerary.commands import EndFreeze, ExpireHold, ReleaseProvisional
 from scheduling.itinerary.decide import FIRM_BY, FREEZE_ENDS, HOLD_EXPIRES
 from scheduling.projections import busy, clinics, lasers, patients, practitioners, visits
-from scheduling.reactions.hear_screening import hear_screening
-from scheduling.reactions.hear_telemetry import hear_treatments, install_claimed_laser
+from scheduling.reactions.hear_screening import HEAR_SCREENING
+from scheduling.reactions.hear_telemetry import HEAR_TREATMENTS, INSTALL_CLAIMED_LASER
 
 SERVICE = Service(
     name="scheduling",
@@ -21,7 +21,7 @@ SERVICE = Service(
     publishes=published.messages,
     heard=heard.HEARD,
     listens_to=("screening", "device-telemetry"),
-    reactions=(hear_screening(ITINERARY), hear_treatments(ITINERARY), install_claimed_laser()),
+    reactions=(HEAR_SCREENING, HEAR_TREATMENTS, INSTALL_CLAIMED_LASER),
     projections=(
         clinics.PROJECTION,
         practitioners.PROJECTION,

@@ -1,4 +1,4 @@
-"""`python -m screening api|work|all|migrate|rebuild|parked`."""
+"""`python -m screening api|work|all|migrate|rebuild|parked|keys`."""
 
 from erbium_kernel.service import main
 from screening.wiring import SERVICE

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from erbium_kernel.data_folder import data_folder
 from screening.clinic.decide import CLINIC
 from screening.patient.decide import patient_decider
 from screening.rulebook import load
@@ -11,12 +12,9 @@ RULES_FOLDER = "ERBIUM_RULES_DIR"  # names another folder of rules than the one 
 
 
 def rules_folder() -> Path:
-    """The folder named by ERBIUM_RULES_DIR, else the one inside the package (wheel) or beside the sources (checkout)."""
-    if named := os.environ.get(RULES_FOLDER):
-        return Path(named)
-    package = Path(__file__).parent
-    inside = package / "rules"
-    return inside if inside.is_dir() else package.parents[1] / "rules"
+    """The folder named by ERBIUM_RULES_DIR, else this service's own. Raises: FileNotFoundError."""
+    named = os.environ.get(RULES_FOLDER)
+    return Path(named) if named else data_folder(Path(__file__).parent, "rules", "settings.toml")
 
 
 RULEBOOK = load(rules_folder())

@@ -7,18 +7,16 @@ from uuid import UUID
 from pydantic import Field
 
 from aftercare.care.commands import AnswerCheckIn, CloseAdverseEvent
-from aftercare.care.decide import AdverseEventNotKnown, BeforeTreatment, TreatmentNotKnown, care_decider
+from aftercare.care.decide import AdverseEventNotKnown, BeforeTreatment, TreatmentNotKnown
 from aftercare.care.state import State, UnderCare
+from aftercare.deciders import CARE, RULES
 from aftercare.http import examples
 from aftercare.projections import care_plans, patients
-from aftercare.rulebook import read_rules, rules_folder
 from aftercare.triage import Answers
 from erbium_kernel.http import Body, Call, Opener, Page, Paging, Routes, View
 from erbium_kernel.looking_back import AsRecorded
 from erbium_kernel.personal import Personal
 
-RULES = read_rules(rules_folder())
-CARE = care_decider(RULES)
 routes = Routes(tag="care")
 AS_RECORDED = AsRecorded(decider=CARE, by="treatment_id", projections=(care_plans.PROJECTION,))
 

@@ -21,7 +21,7 @@ from aftercare.care.events import (
 from aftercare.projections import METADATA
 from aftercare.rules import LEVELS
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, change, page, put, read_table, revise
+from erbium_kernel.read_table import Change, all_of, change, one_of, page, put, read_table, revise
 from erbium_kernel.subscribing import Projection
 
 CARE_PLANS = read_table(
@@ -143,28 +143,25 @@ def _instruction(row: Instruction) -> dict[str, str]:
 
 async def care_plan(conn: AsyncConnection, treatment_id: UUID) -> dict[str, Any] | None:
     """The plan of one treatment."""
-    row = (await conn.execute(select(CARE_PLANS).where(CARE_PLANS.c.treatment_id == treatment_id))).mappings().first()
-    return dict(row) if row else None
+    return await one_of(conn, select(CARE_PLANS).where(CARE_PLANS.c.treatment_id == treatment_id))
 
 
 async def care_plans(conn: AsyncConnection, patient_id: UUID | None, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
     """Plans, of one patient if named, in the order of treatment day and id."""
     query = select(CARE_PLANS) if patient_id is None else select(CARE_PLANS).where(CARE_PLANS.c.patient_id == patient_id)
-    rows = await conn.execute(page(query, [CARE_PLANS.c.treated_on, CARE_PLANS.c.treatment_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(query, [CARE_PLANS.c.treated_on, CARE_PLANS.c.treatment_id], after, limit))
 
 
 async def check_ins(conn: AsyncConnection, treatment_id: UUID, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
     """The check-ins and answers of one treatment, by day."""
-    rows = await conn.execute(page(select(CHECK_INS).where(CHECK_INS.c.treatment_id == treatment_id), [CHECK_INS.c.day], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    query = select(CHECK_INS).where(CHECK_INS.c.treatment_id == treatment_id)
+    return await all_of(conn, page(query, [CHECK_INS.c.day], after, limit))
 
 
 async def adverse_events(conn: AsyncConnection, open_only: bool, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:  # noqa: FBT001
     """Adverse events of the chain by the day they were opened."""
     query = select(ADVERSE_EVENTS).where(ADVERSE_EVENTS.c.closed_on.is_(None)) if open_only else select(ADVERSE_EVENTS)
-    rows = await conn.execute(page(query, [ADVERSE_EVENTS.c.opened_on, ADVERSE_EVENTS.c.adverse_event_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(query, [ADVERSE_EVENTS.c.opened_on, ADVERSE_EVENTS.c.adverse_event_id], after, limit))
 
 
 PROJECTION = Projection(

@@ -1,28 +1,21 @@
 """A treatment ended, or its totals are final: the plan follows what was delivered."""
 
-from typing import Any
-
-from aftercare.care.commands import Command, PlanCare
-from aftercare.care.events import Basis, Delivered, Event, Treatment
-from aftercare.care.state import State
+from aftercare.care.commands import PlanCare
+from aftercare.care.events import Basis, Delivered, Treatment
+from aftercare.deciders import CARE
 from aftercare.heard import COMPLETED, ENDED, PARTIALLY_COMPLETED, TreatmentFact
-from erbium_kernel.decider import Decider
 from erbium_kernel.event import Envelope
 from erbium_kernel.subscribing import Reaction, To
 
 BASES: dict[str, Basis] = {ENDED: "ended", COMPLETED: "completed", PARTIALLY_COMPLETED: "partially_completed"}
 
 
-def planning(care: Decider[Command, State, Event]) -> Reaction:
-    """The reaction, deciding on this aggregate."""
-
-    def react(envelope: Envelope, heard: Any) -> To:
-        return To(care, heard.treatment_id, PlanCare(treatment=treatment_of(heard, BASES[envelope.type])))
-
-    return Reaction(name="aftercare.plan-care", hears=frozenset(BASES), react=react)
+def react(envelope: Envelope, heard: TreatmentFact) -> To:
+    """Planned anew with each of the three."""
+    return To(CARE, heard.treatment_id, PlanCare(treatment=_treatment(heard, BASES[envelope.type])))
 
 
-def treatment_of(heard: TreatmentFact, basis: Basis) -> Treatment:
+def _treatment(heard: TreatmentFact, basis: Basis) -> Treatment:
     """The heard fact in our own words."""
     return Treatment(
         treatment_id=heard.treatment_id,
@@ -37,3 +30,6 @@ def treatment_of(heard: TreatmentFact, basis: Basis) -> Treatment:
             for zone in heard.totals
         ),
     )
+
+
+REACTION = Reaction(name="aftercare.plan-care", hears=frozenset(BASES), react=react)

@@ -20,6 +20,7 @@ from erbium_kernel.follow import Follower
 from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Lease
 from erbium_kernel.progress import IDLE, Progress
+from erbium_kernel.roles import free
 from erbium_kernel.running import CONNECT_SECONDS_MAX, WORK_SECONDS_MAX, Running
 from erbium_kernel.topic.kafka import KafkaInlet
 
@@ -94,11 +95,7 @@ def gaps_role(running: Running) -> Role:
             metrics.frame_gaps_open(await open_gaps(connection))
         return IDLE
 
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Step | None]:
-        yield step
-
-    return Role(name="frame-gaps", opened=opened, poll_seconds=COUNT_SECONDS, woken=False)
+    return Role(name="frame-gaps", opened=free(step), poll_seconds=COUNT_SECONDS, woken=False)
 
 
 def _leased(running: Running, name: str, made: Callable[[FrameStore, Lease], Step], hears: frozenset[str]) -> Role:

@@ -43,7 +43,7 @@ class SharedFramesTopic:
     async def send(self, chain_id: UUID, device_id: UUID, record: bytes) -> None:
         """See `Sends`."""
         if self._rounds is None:
-            self._rounds = Rounds(KafkaOutlet(_kafka(), compression="zstd", security=Settings().kafka_security), FRAMES_TOPIC)
+            self._rounds = Rounds(_outlet(), FRAMES_TOPIC)
         await self._rounds.send(_outgoing(chain_id, device_id, record))
 
 
@@ -52,8 +52,8 @@ def _outgoing(chain_id: UUID, device_id: UUID, record: bytes) -> Outgoing:
     return Outgoing(key=f"{chain_id}/{device_id}".encode(), value=record, headers=CONTENT_TYPE)
 
 
-def _kafka() -> str:
-    address = Settings().kafka
-    if not address:
+def _outlet() -> Outlet:
+    settings = Settings()
+    if not settings.kafka:
         raise Unavailable("ERBIUM_KAFKA is not set, so frames have nowhere to go")
-    return address
+    return KafkaOutlet(settings.kafka, compression="zstd", security=settings.kafka_security)

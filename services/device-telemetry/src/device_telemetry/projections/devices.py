@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from device_telemetry.device.events import DeviceClaimed, DeviceLockedOut, DeviceRegistered, DeviceReleased
 from device_telemetry.projections.frame_tables import METADATA
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, change, page, put, read_table
+from erbium_kernel.read_table import Change, all_of, change, page, put, read_table
 from erbium_kernel.subscribing import Projection
 
 devices = read_table(
@@ -60,5 +60,4 @@ async def list_devices(conn: AsyncConnection, clinic_id: UUID | None, after: tup
     query = select(devices)
     if clinic_id is not None:
         query = query.where(devices.c.clinic_id == clinic_id)
-    rows = await conn.execute(page(query, [devices.c.device_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(query, [devices.c.device_id], after, limit))

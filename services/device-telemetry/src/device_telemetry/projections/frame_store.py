@@ -4,13 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from itertools import groupby
-from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from device_telemetry.frames.absorbing import Absorbed, Arrival, Boot, absorbed
@@ -18,12 +15,11 @@ from device_telemetry.frames.consequences import Kept
 from device_telemetry.frames.guard import Finding
 from device_telemetry.frames.store import Piece, Unsettled
 from device_telemetry.projections import stored_frames, storing_frames
-from erbium_kernel.away import database_is_away
 from erbium_kernel.errors import LostLease, Unavailable
+from erbium_kernel.projecting import set_chain, transaction
 from erbium_kernel.whereabouts import reason_of
 
 log = structlog.get_logger(__name__)
-TROUBLE: Final = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class PostgresFrameStore:
@@ -36,15 +32,10 @@ class PostgresFrameStore:
     @asynccontextmanager
     async def _transaction(self, chain_id: UUID | None = None) -> AsyncIterator[AsyncConnection]:
         """Of this chain's rows, if one is named. Raises: Unavailable when the database does not answer; a bug of ours stays one."""
-        try:
-            async with self._engine.begin() as conn:
-                if chain_id is not None:
-                    await storing_frames.set_chain(conn, chain_id)
-                yield conn
-        except TROUBLE as error:
-            if not database_is_away(error):
-                raise
-            raise Unavailable(f"database: {type(error).__name__}") from error
+        async with transaction(self._engine) as conn:
+            if chain_id is not None:
+                await set_chain(conn, chain_id)
+            yield conn
 
     async def prepare(self) -> None:
         """Partitions of the next days. Frames of a day without one go into the default one."""
@@ -98,7 +89,7 @@ class PostgresFrameStore:
 
 
 async def _write(conn: AsyncConnection, chain_id: UUID, arrivals: Sequence[Arrival]) -> Absorbed:
-    await storing_frames.set_chain(conn, chain_id)
+    await set_chain(conn, chain_id)
     boots = {Boot(one.batch.header.device_id, one.batch.header.boot_id) for one in arrivals}
     found = absorbed(await storing_frames.load_boots(conn, chain_id, sorted(boots)), arrivals)
     await storing_frames.write(conn, chain_id, found)

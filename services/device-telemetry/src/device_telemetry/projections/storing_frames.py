@@ -25,9 +25,9 @@ from device_telemetry.projections.frame_tables import (
     recordings,
 )
 from device_telemetry.projections.stored_frames import findings_of, so_far_of
+from erbium_kernel.projecting import driver_of
 from erbium_kernel.topic_port import Received
 
-_SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
 _SET_ASIDE = text(
     'INSERT INTO unreadable (topic, partition, "offset", reason, key, raw, headers) '
     "VALUES (:topic, :partition, :offset, :reason, :key, :raw, '[]'::jsonb) ON CONFLICT DO NOTHING"
@@ -48,11 +48,6 @@ def _adding(table: str, key: Mapping[str, str]) -> str:
 
 _ADD_ZONES: Final = _adding("zone_sums", {"treatment_id": "uuid", "zone": "text"})
 _ADD_CELLS: Final = _adding("cell_sums", {"treatment_id": "uuid", "zone": "text", "grid_row": "smallint", "grid_col": "smallint"})
-
-
-async def set_chain(conn: AsyncConnection, chain_id: UUID) -> None:
-    """From here on, inside the transaction, this chain's rows only."""
-    await conn.execute(_SET_CHAIN, {"chain": str(chain_id)})
 
 
 # --- places on the topic
@@ -124,15 +119,10 @@ async def _copy(conn: AsyncConnection, chain_id: UUID, fresh: Sequence[Fresh]) -
     by_day: defaultdict[date, list[Fresh]] = defaultdict(list)
     for one in fresh:
         by_day[one.arrival.receipt.stored_at.astimezone(UTC).date()].append(one)
-    driver = await _driver(conn)
+    driver = await driver_of(conn)
     for day, those in by_day.items():
         rows = io.BytesIO(copied(chain_id, those))
         await driver.copy_to_table(await _partition(conn, day), source=rows, columns=COLUMNS, format="binary")
-
-
-async def _driver(conn: AsyncConnection) -> Any:
-    """The connection beneath. Why: SQLAlchemy knows no COPY, and makes an object for every value of every row."""
-    return (await conn.get_raw_connection()).driver_connection
 
 
 async def ensure_partitions(conn: AsyncConnection) -> int:
@@ -210,7 +200,7 @@ def _values(one: Sum) -> tuple[int, ...]:
 async def _add(conn: AsyncConnection, statement: str, chain_id: UUID, rows: Sequence[tuple[Any, ...]]) -> None:
     """Rows in one order everywhere, so that nobody waits crosswise."""
     if rows:
-        await (await _driver(conn)).execute(statement, chain_id, *map(list, zip(*sorted(rows, key=lambda row: row[:4]), strict=True)))
+        await (await driver_of(conn)).execute(statement, chain_id, *map(list, zip(*sorted(rows, key=lambda row: row[:4]), strict=True)))
 
 
 # --- what remains to be told

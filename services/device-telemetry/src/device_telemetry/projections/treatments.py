@@ -18,7 +18,7 @@ from device_telemetry.treatment.events import (
     TreatmentStarted,
 )
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, change, page, put, read_table
+from erbium_kernel.read_table import Change, all_of, change, page, put, read_table
 from erbium_kernel.subscribing import Projection
 
 treatments = read_table(
@@ -101,5 +101,4 @@ async def list_treatments(
         query = query.where(treatments.c.patient_id == patient_id)
     if clinic_id is not None:
         query = query.where(treatments.c.clinic_id == clinic_id)
-    rows = await conn.execute(page(query, [treatments.c.treatment_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(query, [treatments.c.treatment_id], after, limit))

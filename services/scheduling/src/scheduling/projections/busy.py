@@ -14,7 +14,7 @@ from erbium_kernel.subscribing import Projection
 from scheduling.hours import Window
 from scheduling.itinerary.events import HoldEnded, SlotHeld, VisitCancelled, VisitMoved
 from scheduling.itinerary.slot import Slot
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 BUSY_ROWS_MAX = 20_000  # in one search: 31 days of a large clinic
 

@@ -9,11 +9,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, page, put, read_table
+from erbium_kernel.read_table import Change, all_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.clinic.events import ClinicRegistered, RoomAdded
 from scheduling.hours import Hours
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 CLINICS = read_table(
     "clinics",
@@ -75,14 +75,13 @@ PROJECTION = Projection(
 
 async def list_clinics(conn: AsyncConnection, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
     """Clinics by id, without their rooms."""
-    rows = await conn.execute(page(select(CLINICS), [CLINICS.c.clinic_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(select(CLINICS), [CLINICS.c.clinic_id], after, limit))
 
 
 async def get_rooms(conn: AsyncConnection, clinic_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     """The rooms of these clinics, by clinic."""
-    rows = await conn.execute(select(ROOMS).where(ROOMS.c.clinic_id.in_(clinic_ids)).order_by(ROOMS.c.clinic_id, ROOMS.c.room_id))
+    query = select(ROOMS).where(ROOMS.c.clinic_id.in_(clinic_ids)).order_by(ROOMS.c.clinic_id, ROOMS.c.room_id)
     found: dict[UUID, list[dict[str, Any]]] = {clinic_id: [] for clinic_id in clinic_ids}
-    for row in rows.mappings():
-        found[row["clinic_id"]].append(dict(row))
+    for row in await all_of(conn, query):
+        found[row["clinic_id"]].append(row)
     return found

@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, page, put, read_table
+from erbium_kernel.read_table import Change, all_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.laser.events import LaserInstalled
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 LASERS_MAX = 200  # of one clinic, looked at in one search
 
@@ -46,8 +46,7 @@ async def list_lasers(conn: AsyncConnection, clinic_id: UUID | None, after: Sequ
     query = select(LASERS)
     if clinic_id is not None:
         query = query.where(LASERS.c.clinic_id == clinic_id)
-    rows = await conn.execute(page(query, [LASERS.c.device_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(query, [LASERS.c.device_id], after, limit))
 
 
 async def which_offer(conn: AsyncConnection, clinic_id: UUID, modality: str) -> list[UUID]:

@@ -9,11 +9,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.personal import Sealed
-from erbium_kernel.read_table import Change, drop, put, read_table
+from erbium_kernel.read_table import Change, all_of, drop, put, read_table, sealed
 from erbium_kernel.subscribing import Projection
 from scheduling.heard import ERASED, PatientErased, PatientRegistered
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 PATIENTS = read_table(
     "patients", METADATA, Column("patient_id", Uuid(), nullable=False), Column("name", JSONB(), nullable=False), key=["patient_id"]
@@ -24,13 +23,7 @@ def changes(envelope: Envelope, record: PatientRegistered | PatientErased) -> It
     """One row a patient."""
     if isinstance(record, PatientErased):
         yield drop(PATIENTS, patient_id=record.patient_id)
-    elif isinstance(record.name, Sealed):
-        name = {
-            "v": record.name.v,
-            "subject_id": str(record.name.subject_id),
-            "nonce": record.name.nonce,
-            "ciphertext": record.name.ciphertext,
-        }
+    elif (name := sealed(record.name)) is not None:
         yield put(PATIENTS, patient_id=record.patient_id, name=name)
 
 
@@ -41,5 +34,5 @@ PROJECTION = Projection(
 
 async def sealed_names(conn: AsyncConnection, patient_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
     """The sealed names of these patients, as far as they are known here."""
-    rows = await conn.execute(select(PATIENTS).where(PATIENTS.c.patient_id.in_(patient_ids)))
-    return {row["patient_id"]: row["name"] for row in rows.mappings()}
+    rows = await all_of(conn, select(PATIENTS).where(PATIENTS.c.patient_id.in_(patient_ids)))
+    return {row["patient_id"]: row["name"] for row in rows}

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, page, put, read_table
+from erbium_kernel.read_table import Change, all_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.practitioner.events import PractitionerLicensed
+from scheduling.projections import METADATA
 from scheduling.projections.clinics import hours_json
-from scheduling.projections.metadata import METADATA
 
 PRACTITIONERS_MAX = 200  # of one clinic, looked at in one search
 
@@ -52,8 +52,7 @@ async def list_licences(conn: AsyncConnection, clinic_id: UUID | None, after: Se
     query = select(LICENCES)
     if clinic_id is not None:
         query = query.where(LICENCES.c.clinic_id == clinic_id)
-    rows = await conn.execute(page(query, [LICENCES.c.practitioner_id, LICENCES.c.clinic_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(query, [LICENCES.c.practitioner_id, LICENCES.c.clinic_id], after, limit))
 
 
 async def who_may(conn: AsyncConnection, clinic_id: UUID, kind: str, modality: str | None, on: date) -> list[dict[str, Any]]:
@@ -65,5 +64,4 @@ async def who_may(conn: AsyncConnection, clinic_id: UUID, kind: str, modality: s
     )
     if modality is not None:
         query = query.where(LICENCES.c.modalities.contains([modality]))
-    rows = await conn.execute(query.order_by(LICENCES.c.practitioner_id).limit(PRACTITIONERS_MAX))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, query.order_by(LICENCES.c.practitioner_id).limit(PRACTITIONERS_MAX))

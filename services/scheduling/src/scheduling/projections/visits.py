@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, change, page, put, read_table
+from erbium_kernel.read_table import Change, all_of, change, one_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from scheduling.itinerary import events as e
-from scheduling.projections.metadata import METADATA
+from scheduling.projections import METADATA
 
 VISITS = read_table(
     "visits",
@@ -109,12 +109,10 @@ PROJECTION = Projection(name="scheduling.visits", hears=HEARS, tables=(VISITS,),
 
 async def get_visit(conn: AsyncConnection, visit_id: UUID) -> dict[str, Any] | None:
     """One visit, cancelled or treated ones too."""
-    row = (await conn.execute(select(VISITS).where(VISITS.c.visit_id == visit_id))).mappings().first()
-    return dict(row) if row else None
+    return await one_of(conn, select(VISITS).where(VISITS.c.visit_id == visit_id))
 
 
 async def list_visits(conn: AsyncConnection, clinic_id: UUID, on: date, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
     """The visits of one clinic on one of its days, by their start."""
     query = select(VISITS).where(VISITS.c.clinic_id == clinic_id, VISITS.c.on == on)
-    rows = await conn.execute(page(query, [VISITS.c.starts_at, VISITS.c.visit_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(query, [VISITS.c.starts_at, VISITS.c.visit_id], after, limit))

@@ -1,33 +1,24 @@
-"""What screening says about a patient is appended to the patient's itinerary, in the order in which it was said."""
+"""What screening says about a patient is appended to the patient's itinerary, in the order in which it was said.
 
-from collections.abc import Callable
+Why one reaction for all of it: its facts about a patient must reach the itinerary in order.
+"""
+
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from erbium_kernel.decider import Decider
 from erbium_kernel.event import Envelope
 from erbium_kernel.subscribing import Reaction, To
 from scheduling import heard
+from scheduling.deciders import ITINERARY
 from scheduling.itinerary import commands as c
 
-ItineraryDecider = Decider[c.ItineraryCommand, Any, Any]
 HEARS = frozenset(name for name in heard.HEARD if name.startswith("erbium.screening."))
 
 
-def hear_screening(itinerary: ItineraryDecider) -> Reaction:
-    """One reaction for all of it. Why one: its facts about a patient must reach the itinerary in order."""
-    return Reaction(name="scheduling.hear-screening", hears=HEARS, react=reacting(itinerary))
-
-
-def reacting(itinerary: ItineraryDecider) -> Callable[[Envelope, Any], To | None]:
+def react(envelope: Envelope, record: Any) -> To:
     """Fact -> command to the itinerary of its patient; the time of a command is that of its fact."""
-
-    def react(envelope: Envelope, record: Any) -> To | None:
-        patient_id: UUID = record.patient_id
-        return To(itinerary, patient_id, _command(envelope, record))
-
-    return react
+    return To(ITINERARY, record.patient_id, _command(envelope, record))
 
 
 def _command(envelope: Envelope, record: Any) -> c.ItineraryCommand:
@@ -99,3 +90,6 @@ def _ripe(record: heard.ClearanceRefused) -> date | None:
     if record.outcome != "CONDITIONAL":
         return None
     return max((reason.earliest for reason in record.reasons if reason.earliest is not None), default=None)
+
+
+HEAR_SCREENING = Reaction(name="scheduling.hear-screening", hears=HEARS, react=react)

@@ -1,18 +1,30 @@
-"""Who acts where: the clinic's time zone comes from our own stream of the clinic, never from a read table."""
+"""On whom, where and by whom it is acted: the clinic's time zone comes from our own stream of the clinic, never from a read table."""
 
 from uuid import UUID
 
-from erbium_kernel.errors import ReferenceNotFound
+from erbium_kernel.errors import PersonErased, ReferenceNotFound
 from erbium_kernel.http import Call
 from erbium_kernel.personal import Personal
 from screening.deciders import CLINIC, PATIENT
 from screening.patient.commands import Act
+from screening.patient.refusals import PatientUnknown
+from screening.patient.state import Erased, Registered
 
 
 class ClinicUnknown(ReferenceNotFound):
     """Screening has not heard of this clinic, so it does not know the date there."""
 
     do = "Register the clinic in scheduling first. If that was a moment ago, send the same request again."
+
+
+async def the_patient(call: Call, patient_id: UUID) -> tuple[Registered, int]:
+    """The record and its version. Raises: PatientUnknown, PersonErased."""
+    state, version = await call.state_of(PATIENT, patient_id)
+    if isinstance(state, Erased):
+        raise PersonErased
+    if not isinstance(state, Registered):
+        raise PatientUnknown
+    return state, version
 
 
 async def act_at(call: Call, clinic_id: UUID, patient_id: UUID | None = None) -> Act:

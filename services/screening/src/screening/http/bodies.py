@@ -6,13 +6,13 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from erbium_kernel.clinical_dates import Certainty
 from erbium_kernel.http import Body
 from screening.facts import When
 from screening.http.words import AnswerValue, FindingWord, Indication, Modality, ProcedureKind, Question, RuleId, Zone, Zones
 from screening.patient.decision_events import Mitigation
 
 LATEST = "The last day on which it may have been, for an estimated or unknown day."
-Certainty = Literal["exact", "estimated", "latest_plausible", "unknown"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Note = Annotated[str, Field(min_length=1, max_length=2000, description="Free text; kept sealed.")]
 Here = Annotated[UUID, Field(description="The clinic where it is done; it makes the local date.")]

@@ -14,14 +14,13 @@ from erbium_kernel.personal import Personal
 from screening.deciders import PATIENT, RULEBOOK
 from screening.facts import Plan
 from screening.http import examples
-from screening.http.acting import act_at, personal
+from screening.http.acting import act_at, personal, the_patient
 from screening.http.bodies import ActBody, OverrideBody, RequestClearanceBody, RevokeBody
 from screening.http.rendering import assessment_view, clearance, override
 from screening.http.views import AssessmentView, ClearanceView, OverrideView, TracedClearanceView
 from screening.http.words import Indication, Modality, Zone
 from screening.patient import refusals as r
 from screening.patient.commands import GrantOverride, ReinstateClearance, RequestClearance, RevokeClearance
-from screening.patient.state import Erased, Registered
 from screening.projections import clearances
 from screening.rules import evaluate
 
@@ -45,11 +44,7 @@ async def assess_patient(
     Reads the patient's own record, not a list. `firm`: facts must be fresh on that day; `provisional`: today.
     With `as_recorded`, today is the day of that instant: what the rules in force now make of what was known then.
     """
-    state, version = await call.state_of(PATIENT, patient_id)
-    if isinstance(state, Erased):
-        raise PersonErased
-    if not isinstance(state, Registered):
-        raise r.PatientUnknown
+    state, version = await the_patient(call, patient_id)
     today = local_date(call.now(), state.registration.time_zone)
     plan = Plan(modality=modality, zones=tuple(zones), on=on or today, indication=indication, standing=standing)
     return assessment_view(evaluate(RULEBOOK, state.facts, plan, today), version)

@@ -11,11 +11,11 @@ from erbium_kernel.looking_back import AsRecorded
 from erbium_kernel.personal import Personal
 from screening.deciders import PATIENT, RULEBOOK
 from screening.http import examples
-from screening.http.acting import act_at
+from screening.http.acting import act_at, the_patient
 from screening.http.bodies import ActBody, LiftRetentionLockBody
 from screening.http.views import ErasedView, RetentionView
 from screening.patient.commands import Act, ErasePatient, LiftRetentionLock
-from screening.patient.refusals import DoctorOnly, PatientUnknown, RetentionLocked
+from screening.patient.refusals import DoctorOnly, RetentionLocked
 from screening.patient.retention import lock_of
 from screening.patient.state import Erased, Registered, State
 
@@ -26,11 +26,7 @@ routes = Routes(tag="erasure")
               response_example=examples.RETENTION, as_recorded=AsRecorded(decider=PATIENT, by="patient_id"))  # fmt: skip
 async def get_retention_lock(call: Call, patient_id: UUID) -> RetentionView:
     """Read whether the record must be kept, why and until when."""
-    state, _ = await call.state_of(PATIENT, patient_id)
-    if isinstance(state, Erased):
-        raise PersonErased
-    if not isinstance(state, Registered):
-        raise PatientUnknown
+    state, _ = await the_patient(call, patient_id)
     return _retention(state, patient_id, local_date(call.now(), state.registration.time_zone))
 
 

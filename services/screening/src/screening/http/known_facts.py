@@ -7,14 +7,12 @@ from uuid import UUID
 from pydantic import Field
 
 from erbium_kernel.clinical_dates import local_date
-from erbium_kernel.errors import PersonErased
 from erbium_kernel.http import Call, Routes, View
 from erbium_kernel.looking_back import AsRecorded
 from screening.dated import Kind, valid_on
 from screening.deciders import PATIENT
 from screening.http import examples
-from screening.patient.refusals import PatientUnknown
-from screening.patient.state import Erased, Registered
+from screening.http.acting import the_patient
 
 routes = Routes(tag="facts")
 
@@ -56,11 +54,7 @@ async def list_facts(call: Call, patient_id: UUID, as_valid: date | None = None)
     `as_valid` asks about the days that the facts speak of; `as_recorded` about when they were recorded. Both together: what was known
     then about that day.
     """
-    state, version = await call.state_of(PATIENT, patient_id)
-    if isinstance(state, Erased):
-        raise PersonErased
-    if not isinstance(state, Registered):
-        raise PatientUnknown
+    state, version = await the_patient(call, patient_id)
     day = as_valid or local_date(call.now(), state.registration.time_zone)
     facts = [DatedFactView(**asdict(fact) | {"zones": list(fact.zones)}) for fact in valid_on(state.facts, day)]
     return KnownFactsView(patient_id=patient_id, patient_version=version, as_valid=day, facts=facts)

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+from msgspec import to_builtins as plain  # dates and ids as JSON columns have them
 from sqlalchemy import Column, Date, Index, Text, Uuid, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, change, drop, page, put, read_table
+from erbium_kernel.read_table import Change, all_of, change, drop, one_of, page, put, read_table
 from erbium_kernel.subscribing import Projection
 from screening.patient.decision_events import (
     ClearanceDeferred,
@@ -23,7 +24,6 @@ from screening.patient.decision_events import (
 )
 from screening.patient.events import Decision
 from screening.projections import METADATA
-from screening.projections.plain import plain
 
 CLEARANCES = read_table(
     "clearances",
@@ -105,13 +105,11 @@ PROJECTION = Projection(name="screening.clearances", hears=HEARS, tables=(CLEARA
 async def one_clearance(conn: AsyncConnection, patient_id: UUID, clearance_id: UUID) -> dict[str, Any] | None:
     """The row of one request, if it is this patient's."""
     wanted = (CLEARANCES.c.patient_id == patient_id, CLEARANCES.c.clearance_id == clearance_id)
-    row = (await conn.execute(select(CLEARANCES).where(*wanted))).mappings().first()
-    return dict(row) if row else None
+    return await one_of(conn, select(CLEARANCES).where(*wanted))
 
 
 async def clearances(conn: AsyncConnection, patient_id: UUID, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
     """One page of a patient's requests, by id; the trace is in the single view."""
     columns = [column for column in CLEARANCES.c if column.name not in ("chain_id", "trace")]
     query = select(*columns).where(CLEARANCES.c.patient_id == patient_id)
-    rows = await conn.execute(page(query, [CLEARANCES.c.clearance_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(query, [CLEARANCES.c.clearance_id], after, limit))

@@ -9,13 +9,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from erbium_kernel.event import Envelope
-from erbium_kernel.read_table import Change, change, drop, page, put, read_table
+from erbium_kernel.read_table import Change, all_of, change, drop, one_of, page, put, read_table, sealed
 from erbium_kernel.subscribing import Projection
 from screening.patient.decision_events import PatientErased
 from screening.patient.events import EVENTS, Event
 from screening.patient.fact_events import PatientRegistered
 from screening.projections import METADATA
-from screening.projections.plain import sealed
 
 PATIENTS = read_table(
     "patients",
@@ -50,11 +49,9 @@ PROJECTION = Projection(name="screening.patients", hears=frozenset(EVENTS), tabl
 
 async def one_patient(conn: AsyncConnection, patient_id: UUID) -> dict[str, Any] | None:
     """The row of one patient."""
-    row = (await conn.execute(select(PATIENTS).where(PATIENTS.c.patient_id == patient_id))).mappings().first()
-    return dict(row) if row else None
+    return await one_of(conn, select(PATIENTS).where(PATIENTS.c.patient_id == patient_id))
 
 
 async def patients(conn: AsyncConnection, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
     """One page of patients, by id. Why by id: names are sealed, and sort keys appear in addresses."""
-    rows = await conn.execute(page(select(PATIENTS), [PATIENTS.c.patient_id], after, limit))
-    return [dict(row) for row in rows.mappings()]
+    return await all_of(conn, page(select(PATIENTS), [PATIENTS.c.patient_id], after, limit))
