@@ -1,11 +1,12 @@
 """One command, end to end: load the stream, fold, decide, append; the only way anything gets into the log."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from erbium_kernel.codec import never_seal, personal_values, seal_one
 from erbium_kernel.decider import Decider
@@ -26,8 +27,7 @@ log = structlog.get_logger(__name__)
 ATTEMPTS_MAX = 3  # a lost race is decided again on the new state, so often
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """Who acted, and the command or event that led here."""
 
     actor: Actor
@@ -37,8 +37,7 @@ class Cause:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerRequest:
+class AnswerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Remember what this command is answered: `fingerprint` of its body, `status` if it succeeds."""
 
     key: AnswerKey
@@ -46,8 +45,7 @@ class AnswerRequest:
     status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome(Generic[S]):
+class Outcome(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """What a command led to. `version` and `state` are those that the answer speaks of, also when it is repeated.
 
     `event_id` is the last event it wrote, `message_id` the last message that other services will hear of it.
@@ -89,8 +87,7 @@ async def execute(
     raise VersionConflict
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt(Generic[C, S, E]):
+class _Attempt(msgspec.Struct, Generic[C, S, E], frozen=True):
     runtime: Runtime
     chain_id: UUID
     decider: Decider[C, S, E]

@@ -66,11 +66,15 @@ class Vault:
 
         Raises: PersonErased; KeyNotHere when a patient's key has not arrived here yet; Unavailable.
         """
-        known = (await self._keys(chain_id, [subject_id])).get(subject_id)
-        if known is None:
-            if patient and not self._owns_keys:
+        known: _OpenKey | None
+        if patient and not self._owns_keys:
+            known = (await self._keys(chain_id, [subject_id])).get(subject_id)
+            if known is None:
                 raise KeyNotHere("this patient's key has not arrived here yet")
-            known = self._remember(await self._store.ensure_key(self._new_key(chain_id, subject_id, shared=patient)))
+        else:
+            known = self._at_hand(chain_id, subject_id)
+            if known is None:  # the one that stands, or a new one: asked for and made in one round trip
+                known = self._remember(await self._store.ensure_key(self._new_key(chain_id, subject_id, shared=patient)))
         if known.aead is None:
             raise PersonErased
         aead = known.aead
@@ -127,13 +131,16 @@ class Vault:
         return self._secrets
 
     async def _keys(self, chain_id: UUID, subject_ids: Sequence[UUID]) -> dict[UUID, _OpenKey]:
-        now = self._clock.machine()
-        found = {subject: key for subject in subject_ids if (key := self._open.get((chain_id, subject))) and key.until > now}
+        found = {subject: key for subject in subject_ids if (key := self._at_hand(chain_id, subject))}
         missing = [subject for subject in subject_ids if subject not in found]
         if missing:
             stored = await self._store.keys(chain_id, missing)
             found.update({subject: known for subject, key in stored.items() if (known := self._remembered(key))})
         return found
+
+    def _at_hand(self, chain_id: UUID, subject_id: UUID) -> _OpenKey | None:
+        known = self._open.get((chain_id, subject_id))
+        return known if known and known.until > self._clock.machine() else None
 
     def _remembered(self, key: Key) -> _OpenKey | None:
         """Why: one key that cannot be unwrapped must not take a whole page of others with it; its values stay sealed, and we say so."""

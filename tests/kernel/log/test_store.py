@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from erbium_kernel.errors import AlreadyAnswered, VersionConflict
 from erbium_kernel.ports import Store

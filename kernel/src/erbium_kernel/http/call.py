@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -33,8 +34,7 @@ NO_VERSION = -1  # no stream has it: a missing If-Match is only noticed after a 
 _SET_CHAIN = text("SELECT set_config('app.chain', :chain, true)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What the edge has read off the request. `if_match` None = the header is absent; `fingerprint` covers path and body.
 
     `versioned`: the answer speaks of the stream that is written, so it has that stream's version and ETag.

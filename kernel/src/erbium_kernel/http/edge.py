@@ -27,7 +27,7 @@ from erbium_kernel.http.doorway import passage, respond
 from erbium_kernel.http.endpoint import Endpoint
 from erbium_kernel.http.json_body import NO_BODY, Read, body_bytes, read_json
 from erbium_kernel.http.problem import Faulty
-from erbium_kernel.http.request_headers import erbium_after, etag, idempotency_key, if_match, none_match, only
+from erbium_kernel.http.request_headers import erbium_after, etag, idempotency_key, if_match, none_match
 from erbium_kernel.http.routes import AFTER_SECONDS_MAX, COMMAND, QUERY, RAW, Operation
 from erbium_kernel.http.validation import parameter_fault
 from erbium_kernel.identity.principal import Principal
@@ -63,13 +63,14 @@ class Edge:
 
     async def asker(self, request: Request, scope: str, seconds: float) -> Principal:
         """The bearer of the request's token, told within so many seconds. Raises: Faulty (401, 403), Unavailable."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        scheme, _, token = (passage(request).header(b"authorization") or "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
             raise Faulty("token-missing", "This address needs an access token.", headers={"WWW-Authenticate": 'Bearer realm="erbium"'})
         try:
-            principal = self.bearers.known(token.strip())
+            principal = self.bearers.known(token)
             if principal is None:
-                principal = await within(seconds, self.bearers.principal(token.strip()))
+                principal = await within(seconds, self.bearers.principal(token))
         except TokenRefused as refused:
             raise _not_let_in(refused) from None
         if scope not in principal.scopes:
@@ -125,9 +126,7 @@ class Guarded(APIRoute):
             request.state.call = call
             if operation.kind == QUERY:  # ends in an answer of the database, so from here on it may be silent as long as for a command
                 await _wait_for(edge, request, call)
-            response = await within(seconds_left, _answered(handler, request))
-            response.headers.update(call.headers)
-            return response
+            return _told(await within(seconds_left, _answered(handler, request)), call)
 
         return handle
 
@@ -138,6 +137,14 @@ def _application(handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> 
         await response(scope, receive, send)
 
     return application
+
+
+def _told(response: Response, call: Call) -> Response:
+    """With the headers that the call has gathered; they win over the response's own."""
+    more = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in call.headers.items()]
+    names = {name for name, _ in more}
+    response.raw_headers[:] = [own for own in response.raw_headers if own[0] not in names] + more
+    return response
 
 
 def answer_of(call: Call, operation: Operation, result: Any) -> Response:
@@ -183,7 +190,7 @@ async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]],
         del response.headers["ETag"]  # it would name the past, and no change may be built on that
         request.state.call.headers.pop("ETag", None)
     tag = request.state.call.headers.get("ETag")
-    if request.method == "GET" and tag and none_match(request.headers.get("if-none-match"), tag):
+    if tag and request.scope["method"] == "GET" and none_match(passage(request).header(b"if-none-match"), tag):
         return Response(status_code=304)
     return response
 
@@ -206,7 +213,7 @@ def _once(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
 
 
 def _must_be(request: Request, content_type: str) -> None:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != content_type:
+    if (passage(request).header(b"content-type") or "").partition(";")[0].strip().lower() != content_type:
         raise Faulty("content-type-wrong", f"This address takes {content_type}.")
 
 
@@ -219,11 +226,19 @@ def _call(edge: Edge, request: Request, operation: Operation, principal: Princip
         status=operation.status,
         changes=operation.changes,
         versioned=operation.versioned,
-        key=_kept_key(edge, idempotency_key(only(request, "Idempotency-Key"))) if operation.keyed else None,
+        key=_kept_key(edge, idempotency_key(_only(request, "Idempotency-Key"))) if operation.keyed else None,
         fingerprint=edge.runtime.vault.fingerprint(_fingerprinted(request, read)) if operation.keyed else b"",
-        if_match=if_match(only(request, "If-Match")),
+        if_match=if_match(_only(request, "If-Match")),
     )
     return Call(runtime=edge.runtime, principal=principal, asked=asked, engine=edge.engine, body=read.value)
+
+
+def _only(request: Request, name: str) -> str | None:
+    """The header's one value. Raises: Faulty (400) if it is sent more than once: nobody could say which was meant."""
+    here = passage(request)
+    if here.repeated and len(request.headers.getlist(name)) > 1:
+        raise Faulty("header-malformed", f"{name} is sent more than once.")
+    return here.header(name.lower().encode())
 
 
 def _kept_key(edge: Edge, key: str) -> str:
@@ -241,7 +256,7 @@ def _fingerprinted(request: Request, read: Read) -> bytes:
 
 
 async def _wait_for(edge: Edge, request: Request, call: Call) -> None:
-    wanted = erbium_after(only(request, "Erbium-After"))
+    wanted = erbium_after(_only(request, "Erbium-After"))
     if wanted is None:
         return
     waiting = edge.followed(call.principal.chain_id, wanted, AFTER_SECONDS_MAX)
