@@ -71,6 +71,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     facts: Mapping[str, Any] = {}
 
 
+class Wanted(NamedTuple):
+    """What a `Store.load` asks for, where several are asked together."""
+
+    stream: str
+    answer: AnswerKey | None = None
+    since: str | None = None
+
+
 class MoveCheckpoint(NamedTuple):
     """After the append, in its transaction: `subscriber` goes from `expected` to `to`, or nothing happens at all."""
 

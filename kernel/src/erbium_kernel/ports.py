@@ -23,6 +23,7 @@ from erbium_kernel.log_records import (
     Slice,
     TakenIn,
     TimerFired,
+    Wanted,
 )
 from erbium_kernel.subscribing import Due
 
@@ -113,6 +114,10 @@ class Store(Protocol):
 
         Its rows up to version `upto`; of these, those from the last one of type `since` on, if there is one.
         """
+        ...
+
+    async def load_together(self, chain_id: UUID, wanted: Sequence[Wanted]) -> Sequence[Loaded]:
+        """Each as by `load`, in one round trip. Raises: Unavailable."""
         ...
 
     async def append(self, work: Append) -> int:

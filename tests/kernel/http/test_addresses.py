@@ -33,9 +33,7 @@ def test_the_short_way_is_the_routers(door: Door, service: str) -> None:
         (method,) = route.methods or ()
         path = re.sub(r"\{(\w+)\}", r"a-\1", route.path)
         scope = {"type": "http", "method": method, "path": path, "headers": []}
-        first, told = next(
-            (one, told) for one in app.router.routes for told in [one.matches(dict(scope))] if told[0] is Match.FULL
-        )
+        first, told = next((one, told) for one in app.router.routes for told in [one.matches(dict(scope))] if told[0] is Match.FULL)
         assert first is route, f"{method} {path} is shadowed"
         assert addresses.found(method, path) == (route.app, told[1]["path_params"])
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from starlette.requests import Request
@@ -53,6 +53,7 @@ class Passage:
     route: str = UNMATCHED
     chain_id: UUID | None = None
     status: int = 0
+    call: Any = None  # what the handler gets, once it is known who asks
 
     def header(self, name: bytes) -> str | None:
         """The header's first value."""

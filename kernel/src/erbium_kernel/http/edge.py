@@ -1,39 +1,40 @@
 """What every request passes, in this order: token, scope, headers, parameters, body, handler, answer."""
 
+import re
 import time
 import typing
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
 from fastapi import params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from erbium_kernel.deadline import within
+from erbium_kernel.http.answering import with_headers
 from erbium_kernel.http.arguments import arguments
-from erbium_kernel.http.body import Page
 from erbium_kernel.http.call import Asked, Call
 from erbium_kernel.http.doorway import passage, respond
 from erbium_kernel.http.endpoint import Endpoint
 from erbium_kernel.http.json_body import NO_BODY, Read, body_bytes, read_json
 from erbium_kernel.http.problem import Faulty
-from erbium_kernel.http.request_headers import erbium_after, etag, idempotency_key, if_match, none_match
+from erbium_kernel.http.request_headers import erbium_after, idempotency_key, if_match, none_match
 from erbium_kernel.http.routes import AFTER_SECONDS_MAX, COMMAND, QUERY, RAW, Operation
 from erbium_kernel.http.validation import parameter_fault
 from erbium_kernel.identity.principal import Principal
 from erbium_kernel.identity.tokens import TokenRefused
 from erbium_kernel.runtime import Runtime
 
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # as hardly any key is not spelled
 AFTER_MARGIN_SECONDS = 0.3  # for the waiting itself to notice
 
 Followed = Callable[[UUID, UUID, float], Awaitable[bool]]
@@ -104,7 +105,7 @@ class Guarded(APIRoute):
             except Exception as error:  # noqa: BLE001  # mapped once, in problem_of; what it does not name is a 500 and logged
                 here = passage(request)
                 answer = respond(request, error).response(here.request_id.urn, here.trace_id)
-                call = getattr(request.state, "call", None)
+                call = here.call
                 if call is not None and "Erbium-After" in call.headers:  # "not found" may only mean "not yet"
                     answer.headers["Erbium-After"] = call.headers["Erbium-After"]
                 return answer
@@ -123,10 +124,10 @@ class Guarded(APIRoute):
             _check_parameters(request, known)
             read, request = await _body(request, operation, adapter)
             call = _call(edge, request, operation, principal, read)
-            request.state.call = call
+            here.call = call
             if operation.kind == QUERY:  # ends in an answer of the database, so from here on it may be silent as long as for a command
                 await _wait_for(edge, request, call)
-            return _told(await within(seconds_left, _answered(handler, request)), call)
+            return with_headers(await within(seconds_left, _answered(handler, request, call)), call)
 
         return handle
 
@@ -139,57 +140,12 @@ def _application(handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> 
     return application
 
 
-def _told(response: Response, call: Call) -> Response:
-    """With the headers that the call has gathered; they win over the response's own."""
-    more = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in call.headers.items()]
-    names = {name for name, _ in more}
-    response.raw_headers[:] = [own for own in response.raw_headers if own[0] not in names] + more
-    return response
-
-
-def answer_of(call: Call, operation: Operation, result: Any) -> Response:
-    """A handler's result as its response: a View, something that fits one, or a Response of its own."""
-    if isinstance(result, Response):
-        return result
-    view = _with_version(call, operation, result) if operation.versioned else _as_view(operation.response, result)
-    version = getattr(view, "version", None)
-    if isinstance(version, int) and "ETag" not in call.headers and call.past is None:
-        call.headers["ETag"] = etag(version)
-    return Response(_adapter(cast(Hashable, type(view))).dump_json(view), operation.status, media_type="application/json")
-
-
-def _with_version(call: Call, operation: Operation, result: Any) -> Any:
-    """What the command answers, at the version that it has written. Why not validated again: the view is whole, and of a base class."""
-    wanted = operation.response
-    if isinstance(result, wanted):
-        return result
-    assert issubclass(wanted, type(result)), f"{operation.name}: {type(result).__name__} is no {wanted.__name__}"
-    assert call.version is not None, f"{operation.name}: nothing was executed, so there is no version: declare versioned=False"
-    return wanted.model_construct(**{**dict(result), "version": call.version})
-
-
-def _as_view(wanted: Any, result: Any) -> Any:
-    if isinstance(wanted, type) and isinstance(result, wanted):
-        return result
-    if isinstance(result, Page):
-        result = {"items": result.items, "next_cursor": result.next_cursor}
-    elif isinstance(result, BaseModel):
-        result = result.model_dump()
-    return _adapter(wanted).validate_python(result)
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """One for each view that is declared, not for each answer."""
-    return TypeAdapter(kind)
-
-
-async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]], request: Request, call: Call) -> Response:
     response = await handler(request)
-    if request.state.call.past:
+    if call.past:
         del response.headers["ETag"]  # it would name the past, and no change may be built on that
-        request.state.call.headers.pop("ETag", None)
-    tag = request.state.call.headers.get("ETag")
+        call.headers.pop("ETag", None)
+    tag = call.headers.get("ETag")
     if tag and request.scope["method"] == "GET" and none_match(passage(request).header(b"if-none-match"), tag):
         return Response(status_code=304)
     return response
@@ -243,6 +199,8 @@ def _only(request: Request, name: str) -> str | None:
 
 def _kept_key(edge: Edge, key: str) -> str:
     """A key as it may stand in the database for ever: an id as it is; anything else could hold a name, and only its HMAC is kept."""
+    if _ID.fullmatch(key):
+        return key
     try:
         UUID(key)
     except ValueError:

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 from pydantic import TypeAdapter
-from starlette.requests import Request
 from starlette.responses import Response
 
 from erbium_kernel.http import as_recorded
+from erbium_kernel.http.answering import answer_of
+from erbium_kernel.http.arguments import call_of
 from erbium_kernel.http.call import Call
 from erbium_kernel.http.paging import Paging, paging_of
 from erbium_kernel.http.routes import COMMAND, Operation
@@ -17,12 +18,7 @@ from erbium_kernel.http.routes import COMMAND, Operation
 CALL, PAGING, BODY = "call", "paging", "body"
 
 
-async def _call_of(request: Request) -> Call:
-    call: Call = request.state.call
-    return call
-
-
-_DEPENDENCIES = {Call: Annotated[Call, Depends(_call_of)], Paging: Annotated[Paging, Depends(paging_of)]}
+_DEPENDENCIES = {Call: Annotated[Call, Depends(call_of)], Paging: Annotated[Paging, Depends(paging_of)]}
 
 
 class Endpoint:
@@ -51,8 +47,6 @@ class Endpoint:
 
     async def __call__(self, **values: Any) -> Response:
         """Calls the handler and turns its result into the response."""
-        from erbium_kernel.http.edge import answer_of
-
         call: Call | None = values.get(self._call) if self._call else None
         if self._takes_body and call is not None:
             values[BODY] = call.body

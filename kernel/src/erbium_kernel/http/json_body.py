@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from erbium_kernel.http.doorway import passage
 from erbium_kernel.http.odd_json import odd_places
@@ -37,16 +37,24 @@ async def body_bytes(request: Request, limit_bytes: int) -> bytes:
     chunks, size = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            async for chunk in request.stream():
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise _too_slow("The connection ended before the body did.")
+                chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > limit_bytes:
                     raise _too_large(limit_bytes)
                 chunks.append(chunk)
+                more = message.get("more_body", False)
     except TimeoutError:
-        raise Faulty("body-too-slow", f"A body has to arrive within {BODY_SECONDS_MAX:g} seconds.") from None
-    except ClientDisconnect:
-        raise Faulty("body-too-slow", "The connection ended before the body did.") from None
+        raise _too_slow(f"A body has to arrive within {BODY_SECONDS_MAX:g} seconds.") from None
     return b"".join(chunks)
+
+
+def _too_slow(why: str) -> Faulty:
+    return Faulty("body-too-slow", why)
 
 
 def _too_large(limit_bytes: int) -> Faulty:

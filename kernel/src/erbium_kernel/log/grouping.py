@@ -59,6 +59,13 @@ class Grouping(ABC, Generic[W, R]):
 
     async def do(self, work: W) -> R:
         """The outcome of this one. Raises: as `_done`; Unavailable when too much waits already, or the process is stopping."""
+        return await self._put(work)
+
+    async def do_all(self, works: Sequence[W]) -> Sequence[R]:
+        """The outcomes of these, which wait beside each other. Raises: as `do`, for the first that fails."""
+        return await asyncio.gather(*map(self._put, works))
+
+    def _put(self, work: W) -> "asyncio.Future[R]":
         if self._closing or len(self._waiting) >= WAITING_MAX:
             raise Unavailable("this process is stopping, or too many wait for the database")
         if not self._hands:
@@ -66,7 +73,7 @@ class Grouping(ABC, Generic[W, R]):
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, future))
         self._call()
-        return await future
+        return future
 
     async def close(self) -> None:
         """What waits is worked off, then the hands rest."""

@@ -36,9 +36,15 @@ class KeepingKeys(Grouping[AskedFor, Mapping[UUID, Key]]):
     async def _done(self, connection: "asyncpg.Connection[Any]", group: Sequence[AskedFor]) -> Sequence[Mapping[UUID, Key] | Exception]:
         subjects = sorted({subject for asked in group for subject in asked.subject_ids})
         new = sorted((asked.new for asked in group if asked.new), key=lambda key: key.subject_id)
-        records = await connection.fetch(KEYS, group[0].chain_id, subjects, orjson.dumps([_told(key) for key in new]).decode() if new else None)
+        records = await connection.fetch(
+            KEYS, group[0].chain_id, subjects, orjson.dumps([_told(key) for key in new]).decode() if new else None
+        )
         found = {record["subject_id"]: key_of(record) for record in records}
         return [{subject: found[subject] for subject in asked.subject_ids if subject in found} for asked in group]
+
+
+def _json(new: Sequence[Key]) -> str | None:
+    return orjson.dumps([_told(key) for key in new]).decode() if new else None
 
 
 def _told(key: Key) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from erbium_kernel.log.parking import Parking
 from erbium_kernel.log.rows import cursor_of, heartbeats_of, key_of
 from erbium_kernel.log.taking_in import take_in
 from erbium_kernel.log.together import append_together
-from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn, TimerFired
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn, TimerFired, Wanted
 from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.subscribing import Due
 
@@ -80,6 +80,10 @@ class PostgresStore(Parking):
     ) -> Loaded:
         """See `ports.Store.load`."""
         return await self._loading.do(Asked(chain_id, stream, WHOLE if upto is None else upto, since, answer))
+
+    async def load_together(self, chain_id: UUID, wanted: Sequence[Wanted]) -> Sequence[Loaded]:
+        """See `ports.Store.load_together`."""
+        return await self._loading.do_all([Asked(chain_id, stream, WHOLE, since, answer) for stream, answer, since in wanted])
 
     async def append(self, work: Append) -> int:
         """See `ports.Store.append`. Guards and effects go alone, everything else in groups."""
