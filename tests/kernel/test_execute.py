@@ -99,6 +99,20 @@ async def test_repeated(runtime: Runtime) -> None:
     )
 
 
+async def test_what_was_loaded_ahead_has_no_last_word(runtime: Runtime) -> None:
+    """A stream that moved since it was loaded is loaded anew and decided again; an answer that was given meanwhile is given again."""
+    bed, patient = uuid4(), uuid4()
+    answer = asked(runtime, "a")
+    before = await runtime.store.load(CHAIN, BED.stream(bed), answer.key)
+    first = await execute(runtime, CHAIN, BED, bed, take(runtime, patient), cause=cause(runtime), answer=answer, loaded=before)
+    assert (first.version, first.replayed) == (1, False)
+    again = await execute(runtime, CHAIN, BED, bed, take(runtime, patient), cause=cause(runtime), answer=answer, loaded=before)
+    assert (again.version, again.replayed, again.event_id) == (1, True, first.event_id)
+    with pytest.raises(BedIsTaken):
+        await execute(runtime, CHAIN, BED, bed, take(runtime, uuid4()), cause=cause(runtime), loaded=before)
+    assert (await state_of(runtime, CHAIN, BED, bed))[1] == 1
+
+
 async def test_same_key_other_body(runtime: Runtime) -> None:
     """A key that was used with another body is refused and changes nothing."""
     bed = uuid4()

@@ -94,7 +94,7 @@ def test_api_words_are_those_of_the_rulebook() -> None:
     book = rulebook()
     assert set(get_args(words.Zone)) == set(book.zone_parent)
     assert set(get_args(words.Modality)) == set(book.modalities)
-    assert set(get_args(words.ProcedureKind)) == book.procedure_kinds()
+    assert set(get_args(words.ProcedureKind)) == book.procedure_kinds
     assert set(get_args(words.Question)) == set(book.questions)
     assert set(get_args(words.FindingWord)) == set(book.findings)
     assert set(get_args(words.AnswerValue)) == {value for question in book.questions.values() for value in question.values}

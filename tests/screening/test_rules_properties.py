@@ -17,7 +17,7 @@ START = date(2026, 1, 1)
 BOOK = rulebook()
 EXAMPLES = 60
 ZONES = sorted(BOOK.zone_parent)
-KINDS = sorted(BOOK.procedure_kinds())
+KINDS = sorted(BOOK.procedure_kinds)
 WORSE = ["CLEARED", *reversed([outcome for _, outcome in PRECEDENCE])]
 
 days = st.integers(0, 120).map(lambda n: START + timedelta(days=n))

@@ -16,7 +16,7 @@ from tests.screening.story import CLEAR_ANSWERS, CLINIC, DOCTOR, NURSE, Story, p
 START = date(2026, 1, 1)
 BOOK = rulebook()
 ZONES = sorted(BOOK.zone_parent)
-KINDS = sorted(BOOK.procedure_kinds())
+KINDS = sorted(BOOK.procedure_kinds)
 STORIES = 40
 LONG = personal("A rationale that is long enough.")
 

@@ -7,6 +7,8 @@ from itertools import islice
 from typing import Any, Final
 from uuid import uuid5
 
+from msgspec.structs import replace as changed
+
 import erbium_kernel.intake
 import erbium_kernel.log.memory
 import erbium_kernel.log.memory_intake
@@ -138,7 +140,7 @@ _append = MemoryStore.append
 
 async def _append_without_answer(self: Any, work: Append) -> int:
     """No answer is remembered: a repeated request is decided again."""
-    return await _append(self, replace(work, answer=None))
+    return await _append(self, changed(work, answer=None))
 
 
 async def _fire_and_forget(self: Any, timer: Any) -> None:

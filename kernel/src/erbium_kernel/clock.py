@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from erbium_kernel.event import made_uuid
 from erbium_kernel.ports import Store
 
 
@@ -54,9 +55,7 @@ class ShiftedClock:
 
 def uuid7(at: datetime, random: bytes) -> UUID:
     """A version 7 id: 48 bits of UTC milliseconds, then 74 random bits. Source: RFC 9562 section 5.7."""
-    value = int(at.timestamp() * 1000) << 80 | int.from_bytes(random[:10], "big")
-    value = value & ~(0xF000 << 64) | 0x7000 << 64
-    return UUID(int=value & ~(0xC000 << 48) | 0x8000 << 48)
+    return made_uuid(int(at.timestamp() * 1000) << 80 | int.from_bytes(random[:10], "big"), version=7)
 
 
 class SystemIds:

@@ -121,7 +121,10 @@ class Decider(Generic[C, S, E]):
     @property
     def carried_as(self) -> str | None:
         """The stored name of the event that carries the state forward; None where streams stay short."""
-        return next((name for name, stored in self.events.items() if self.carry and stored.record is self.carry.record), None)
+        carry = self.carry
+        if carry is None:
+            return None
+        return next((name for name, stored in self.events.items() if stored.record is carry.record), None)
 
     def fold(self, events: Sequence[E]) -> S:
         """The state after these events."""

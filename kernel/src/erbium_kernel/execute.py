@@ -1,17 +1,18 @@
 """One command, end to end: load the stream, fold, decide, append; the only way anything gets into the log."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from erbium_kernel.codec import never_seal, personal_values, seal_one
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import AlreadyAnswered, GuardRefused, KeyReused, Rejected, Stale, VersionConflict
 from erbium_kernel.event import Actor, Envelope, message_id
-from erbium_kernel.folding import STREAM_EVENTS_LONG, decided, events_of
+from erbium_kernel.folding import STREAM_EVENTS_LONG, decided, events_of, state_after
 from erbium_kernel.log_records import AfterAppend, Answer, AnswerKey, Append, Loaded, NewEvent
 from erbium_kernel.observing import metrics
 from erbium_kernel.personal import Personal
@@ -26,8 +27,7 @@ log = structlog.get_logger(__name__)
 ATTEMPTS_MAX = 3  # a lost race is decided again on the new state, so often
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """Who acted, and the command or event that led here."""
 
     actor: Actor
@@ -37,8 +37,7 @@ class Cause:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerRequest:
+class AnswerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Remember what this command is answered: `fingerprint` of its body, `status` if it succeeds."""
 
     key: AnswerKey
@@ -46,8 +45,7 @@ class AnswerRequest:
     status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome(Generic[S]):
+class Outcome(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """What a command led to. `version` and `state` are those that the answer speaks of, also when it is repeated.
 
     `event_id` is the last event it wrote, `message_id` the last message that other services will hear of it.
@@ -73,9 +71,11 @@ async def execute(
     if_match: int | None = None,
     answer: AnswerRequest | None = None,
     after: tuple[AfterAppend, ...] = (),
+    loaded: Loaded | None = None,
 ) -> Outcome[S]:
     """Decides `command` on one stream and appends what follows from it, durably, whole, once.
 
+    `loaded`: the stream and the answer's key, if they were loaded a moment ago; a lost race loads them anew.
     `after` (a checkpoint, a fired timer) commits with the events, and with a refusal or a repetition too: both are handled.
     Raises: Rejected (a rule said no, maybe long ago), Stale, KeyReused, StreamFull, VersionConflict after 3 lost races,
     LostLease, Unavailable.
@@ -83,14 +83,13 @@ async def execute(
     attempt = _Attempt(runtime, chain_id, decider, stream_id, decider.stream(stream_id), command, cause, if_match, answer, after)
     for _ in range(ATTEMPTS_MAX):
         try:
-            return await attempt.run()
+            return await attempt.run(loaded)
         except (VersionConflict, AlreadyAnswered):
-            continue
+            loaded = None
     raise VersionConflict
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt(Generic[C, S, E]):
+class _Attempt(msgspec.Struct, Generic[C, S, E], frozen=True):
     runtime: Runtime
     chain_id: UUID
     decider: Decider[C, S, E]
@@ -102,15 +101,16 @@ class _Attempt(Generic[C, S, E]):
     answer: AnswerRequest | None
     after: tuple[AfterAppend, ...]
 
-    async def run(self) -> Outcome[S]:
-        key = self.answer.key if self.answer else None
-        loaded = await self.runtime.store.load(self.chain_id, self.stream, key, None, self.decider.carried_as)
+    async def run(self, loaded: Loaded | None) -> Outcome[S]:
+        if loaded is None:
+            key = self.answer.key if self.answer else None
+            loaded = await self.runtime.store.load(self.chain_id, self.stream, key, None, self.decider.carried_as)
         if self.answer and loaded.answer:
             return await self._repeated(self.answer, loaded.answer)
         version = loaded.version
         if self.if_match is not None and self.if_match != version:
             raise Stale(version)
-        state = self.decider.fold(await events_of(self.runtime, self.chain_id, loaded))
+        state = await state_after(self.runtime, self.decider, loaded)
         try:
             events = decided(self.decider, self.command, state, len(loaded.rows))
             new = tuple([await self._encoded(event) for event in events])
@@ -212,7 +212,7 @@ class _Attempt(Generic[C, S, E]):
             raise refusal
         stream_id = UUID(given.stream[-36:])
         loaded = await self.runtime.store.load(self.chain_id, given.stream, None, given.version, self.decider.carried_as)
-        events = await events_of(self.runtime, self.chain_id, loaded)
+        events = await events_of(self.runtime, self.chain_id, loaded.rows)
         message = self._message_then(loaded, events, given)
         return Outcome(
             stream=given.stream, stream_id=stream_id, version=given.version, state=self.decider.fold(events),

@@ -1,7 +1,7 @@
 """What goes into the log, stands in it, waits beside it and comes out of it: the records that every store speaks in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -54,8 +54,7 @@ class AnswerKey(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a command was answered, without its body (that would hold names): enough to render it again.
 
     `slug` and `detail`, `facts` only for a refusal; they hold no personal data. `fingerprint` = HMAC of the canonical body.
@@ -69,7 +68,15 @@ class Answer:
     event_id: UUID | None = None
     slug: str | None = None
     detail: str | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
+
+
+class Wanted(NamedTuple):
+    """What a `Store.load` asks for, where several are asked together."""
+
+    stream: str
+    answer: AnswerKey | None = None
+    since: str | None = None
 
 
 class MoveCheckpoint(NamedTuple):
@@ -100,8 +107,7 @@ class ParkedRowDone(NamedTuple):
 AfterAppend = MoveCheckpoint | TimerFired | ParkedRowDone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Append:
+class Append(msgspec.Struct, frozen=True, kw_only=True):
     """One command's outcome, all or nothing. No events = a refusal or a repetition that only records its answer.
 
     `expected` is the version the decision was made on (0 = new stream).
@@ -123,8 +129,7 @@ class Append:
     after: tuple[AfterAppend, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """A stream's own rows in version order (all, or those since its state was carried forward), and the answer given before, if any."""
 
     rows: tuple[Row, ...]

@@ -22,6 +22,7 @@ from erbium_kernel.log_records import (
     Row,
     Slice,
     TakenIn,
+    Wanted,
 )
 from erbium_kernel.subscribing import Due
 
@@ -112,6 +113,10 @@ class Store(Protocol):
 
         Its rows up to version `upto`; of these, those from the last one of type `since` on, if there is one.
         """
+        ...
+
+    async def load_together(self, chain_id: UUID, wanted: Sequence[Wanted]) -> Sequence[Loaded]:
+        """Each as by `load`, in one round trip. Raises: Unavailable."""
         ...
 
     async def append(self, work: Append) -> int:

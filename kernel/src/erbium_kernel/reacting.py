@@ -6,6 +6,7 @@ from typing import Any, cast
 from uuid import UUID, uuid5
 
 import structlog
+from msgspec.structs import replace as changed
 
 from erbium_kernel.errors import Rejected
 from erbium_kernel.event import Actor, Cursor
@@ -127,7 +128,7 @@ class _Gathering:
     async def append(self, work: Append) -> int:
         if work.guards or work.answer:
             raise _GoesAlone
-        self._works.append(replace(work, after=()))
+        self._works.append(changed(work, after=()))
         return work.expected + len(work.events)
 
     def together(self) -> Sequence[Append]:

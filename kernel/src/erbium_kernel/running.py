@@ -50,6 +50,7 @@ class Waking:
     def __init__(self, store: Store, wake: Wake) -> None:
         """`store` does all the work."""
         self._store, self._wake = store, wake
+        self.load, self.load_together = store.load, store.load_together  # asked of each command
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the store's."""

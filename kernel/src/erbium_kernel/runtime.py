@@ -1,8 +1,9 @@
 """What a role of one service works with, built once in its main."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from erbium_kernel.codec import Codec
+from erbium_kernel.folded_before import FoldedBefore
 from erbium_kernel.ports import Clock, Ids, Store
 from erbium_kernel.subscribing import Publishes
 from erbium_kernel.vault import Vault
@@ -19,3 +20,4 @@ class Runtime:
     codec: Codec
     vault: Vault
     publishes: Publishes
+    folded_before: FoldedBefore = field(default_factory=FoldedBefore)

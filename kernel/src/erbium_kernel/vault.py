@@ -47,6 +47,7 @@ class Secrets(NamedTuple):
 
 class _OpenKey(NamedTuple):
     aead: AESGCM | None  # None = erased
+    bound: bytes  # what each of the person's values is bound to
     until: datetime
 
 
@@ -66,18 +67,22 @@ class Vault:
 
         Raises: PersonErased; KeyNotHere when a patient's key has not arrived here yet; Unavailable.
         """
-        known = (await self._keys(chain_id, [subject_id])).get(subject_id)
-        if known is None:
-            if patient and not self._owns_keys:
+        known: _OpenKey | None
+        if patient and not self._owns_keys:
+            known = (await self._keys(chain_id, [subject_id])).get(subject_id)
+            if known is None:
                 raise KeyNotHere("this patient's key has not arrived here yet")
-            known = self._remember(await self._store.ensure_key(self._new_key(chain_id, subject_id, shared=patient)))
+        else:
+            known = self.at_hand(chain_id, subject_id)
+            if known is None:  # the one that stands, or a new one: asked for and made in one round trip
+                known = self._remember(await self._store.ensure_key(self._new_key(chain_id, subject_id, shared=patient)))
         if known.aead is None:
             raise PersonErased
-        aead = known.aead
+        aead, bound = known.aead, known.bound
 
         def seal(value: Personal) -> Sealed:
             nonce = self._ids.token(NONCE_BYTES)
-            ciphertext = aead.encrypt(nonce, value.text.encode(), bound_to(chain_id, subject_id))
+            ciphertext = aead.encrypt(nonce, value.text.encode(), bound)
             return Sealed(SEAL_VERSION, subject_id, base64.b64encode(nonce).decode(), base64.b64encode(ciphertext).decode())
 
         return seal
@@ -94,12 +99,17 @@ class Vault:
                 return Redacted(value.subject_id)
             try:
                 nonce, ciphertext = base64.b64decode(value.nonce), base64.b64decode(value.ciphertext)
-                return Personal(value.subject_id, key.aead.decrypt(nonce, ciphertext, bound_to(chain_id, value.subject_id)).decode())
+                return Personal(value.subject_id, key.aead.decrypt(nonce, ciphertext, key.bound).decode())
             except (InvalidTag, ValueError):
                 log.error("a value is sealed under another key than its person has")  # noqa: TRY400
                 return Redacted(value.subject_id)  # unreadable is the safe reading
 
         return open_
+
+    def at_hand(self, chain_id: UUID, subject_id: UUID) -> _OpenKey | None:
+        """This person's opened key, if it is known here at this moment: another object each time that it is read again."""
+        known = self._open.get((chain_id, subject_id))
+        return known if known and known.until > self._clock.machine() else None
 
     def fingerprint(self, body: bytes) -> bytes:
         """Tells whether two request bodies are the same, without keeping either."""
@@ -127,8 +137,7 @@ class Vault:
         return self._secrets
 
     async def _keys(self, chain_id: UUID, subject_ids: Sequence[UUID]) -> dict[UUID, _OpenKey]:
-        now = self._clock.machine()
-        found = {subject: key for subject in subject_ids if (key := self._open.get((chain_id, subject))) and key.until > now}
+        found = {subject: key for subject in subject_ids if (key := self.at_hand(chain_id, subject))}
         missing = [subject for subject in subject_ids if subject not in found]
         if missing:
             stored = await self._store.keys(chain_id, missing)
@@ -145,7 +154,7 @@ class Vault:
 
     def _remember(self, key: Key) -> _OpenKey:
         aead = None if key.erased or key.wrapped is None else AESGCM(self._unwrap(key, key.wrapped))
-        known = _OpenKey(aead, self._clock.machine() + timedelta(seconds=OPEN_KEY_SECONDS))
+        known = _OpenKey(aead, bound_to(key.chain_id, key.subject_id), self._clock.machine() + timedelta(seconds=OPEN_KEY_SECONDS))
         while len(self._open) >= OPEN_KEYS_MAX:
             self._open.pop(next(iter(self._open)))
         self._open[key.chain_id, key.subject_id] = known

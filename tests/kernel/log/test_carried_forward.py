@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace as changed
 
 from erbium_kernel.codec import Codec
 from erbium_kernel.decider import Carry
@@ -94,7 +95,7 @@ async def test_repeated_after_it_was_carried_forward(runtime: Runtime, store: St
     before = await types(store, chain_id, bed)
     assert "bed-carried-forward" in before
     for number, patient in enumerate(patients):
-        assert await take(number, patient) == replace(told[number], replayed=True)
+        assert await take(number, patient) == changed(told[number], replayed=True)
     assert await types(store, chain_id, bed) == before
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from erbium_kernel.errors import AlreadyAnswered, VersionConflict
+from erbium_kernel.log_records import Wanted
 from erbium_kernel.ports import Store
 from tests.kernel.log.grounds import Ground
 from tests.kernel.log.making import a_command, a_key, a_stream, an_answer, an_event
@@ -161,6 +162,18 @@ async def test_an_answer_is_found_under_its_key(store: Store, chain_id: UUID) ->
     assert (await store.load(chain_id, stream, key)).answer == success
     assert (await store.load(chain_id, a_stream(), refused)).answer == refusal
     assert len((await store.load(chain_id, stream, key)).rows) == 1
+
+
+async def test_streams_are_loaded_together(store: Store, chain_id: UUID) -> None:
+    """Each comes as if it were asked for alone, with the answer under its own key; one that is not there, and one twice, too."""
+    one, two, key = a_stream(), a_stream(), a_key(chain_id)
+    await store.append(a_command(chain_id, one, events=3, answer=an_answer(key, one, 3)))
+    await store.append(a_command(chain_id, two))
+    wanted = [Wanted(one), Wanted(two, key), Wanted(a_stream()), Wanted(one, a_key(chain_id))]
+    together = await store.load_together(chain_id, wanted)
+    assert list(together) == [await store.load(chain_id, stream, answer) for stream, answer, _ in wanted]
+    assert [loaded.version for loaded in together] == [3, 1, 0, 3]
+    assert [loaded.answer is not None for loaded in together] == [False, True, False, False]
 
 
 async def test_an_answers_scope_is_chain_client_route_and_key(store: Store, chain_id: UUID) -> None:

@@ -1,7 +1,8 @@
 """The one suite, seventh part: what has become readable is told by type, to whoever watches, in the reader's order and no sooner."""
 
-from dataclasses import replace
 from uuid import UUID, uuid4
+
+from msgspec.structs import replace
 
 from erbium_kernel.event import Cursor
 from erbium_kernel.log_records import News

@@ -1,10 +1,10 @@
 """The one suite, fourth part: what is due later, committed with the events that set it, fired once."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from erbium_kernel.decider import CancelTimer, SetTimer
 from erbium_kernel.errors import LostLease

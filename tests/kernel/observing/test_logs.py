@@ -6,11 +6,13 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import structlog
 
 from erbium_kernel.observing import configure_logs
+from erbium_kernel.observing.logs import ALLOWED, request_answered
 
 
 @pytest.fixture
@@ -85,6 +87,32 @@ async def test_what_other_libraries_say(written: io.StringIO) -> None:
     assert first["event"] == "row %s is odd"
     assert second["event"] == "Task exception was never retrieved"
     assert "Ann" not in written.getvalue()
+
+
+def test_a_requests_line(written: io.StringIO) -> None:
+    """The line of a request has the keys of every line, all of them allowed, and is left out below its level."""
+    told = {"request_id": uuid4(), "trace_id": "5" * 32, "chain_id": uuid4()}
+    request_answered("POST /v1/beds", "POST", 201, 0.012345, **told)
+    request_answered("unmatched", "GET", 404, 0.5, **{**told, "chain_id": None})
+    first, second = lines(written)
+    logging.getLogger("erbium_kernel.http.doorway").info("request")
+    assert first.keys() <= ALLOWED
+    assert first.keys() >= lines(written)[-1].keys()
+    assert (first["event"], first["route"], first["status"], first["seconds"]) == ("request", "POST /v1/beds", 201, 0.0123)
+    assert (first["request_id"], first["chain"]) == (str(told["request_id"]), str(told["chain_id"]))
+    assert first["timestamp"].endswith("Z")
+    assert "chain" not in second
+    logging.getLogger().setLevel("WARNING")
+    request_answered("POST /v1/beds", "POST", 201, 0.01, **told)
+    assert len(lines(written)) == 3
+
+
+def test_under_somebody_elses_logging(written: io.StringIO, caplog: pytest.LogCaptureFixture) -> None:
+    """Where other handlers listen too, a request is a record like every other."""
+    logging.getLogger().addHandler(caplog.handler)
+    request_answered("POST /v1/beds", "POST", 201, 0.01, request_id=uuid4(), trace_id="5" * 32, chain_id=None)
+    assert [record.getMessage() for record in caplog.records][-1:] == ["request"]
+    assert [line["route"] for line in lines(written)] == ["POST /v1/beds"]
 
 
 def test_requests_are_not_logged_by_the_server(written: io.StringIO) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from erbium_kernel import after
 from erbium_kernel.http import documents, our_routes
+from erbium_kernel.http.addresses import Addresses
 from erbium_kernel.http.doorway import Doorway
 from erbium_kernel.http.edge import Bearers, Edge, Followed, Guarded
 from erbium_kernel.http.endpoint import Endpoint
@@ -69,7 +70,7 @@ def create_app(
     app.openapi = lambda: document  # type: ignore[method-assign]
     documents.mount(app, document)
     # Nothing between the doorway and the router: FastAPI's own layers close what we do not open, and answer errors that we answer.
-    app.build_middleware_stack = lambda: Doorway(app.router)  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: Doorway(Addresses(app.router))  # type: ignore[method-assign]
     return app
 
 

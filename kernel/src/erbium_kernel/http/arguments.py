@@ -9,8 +9,16 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from starlette.requests import Request
 
+from erbium_kernel.http.call import Call
+from erbium_kernel.http.doorway import passage
 from erbium_kernel.http.problem import Faulty
 from erbium_kernel.http.validation import parameter_faults
+
+
+async def call_of(request: Request) -> Call:
+    """The dependency behind a handler's parameter of type `Call`."""
+    call: Call = passage(request).call
+    return call
 
 
 async def arguments(dependant: Dependant, request: Request) -> dict[str, Any]:
@@ -25,6 +33,9 @@ async def arguments(dependant: Dependant, request: Request) -> dict[str, Any]:
 async def _solved(dependant: Dependant, request: Request, errors: list[Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for part in dependant.dependencies:
+        if part.call is call_of and part.name:
+            values[part.name] = passage(request).call
+            continue
         assert part.call is not None, "a dependency is a function"
         before = len(errors)
         given = await _solved(part, request, errors)

@@ -7,16 +7,18 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from erbium_kernel.decider import Decider
 from erbium_kernel.errors import NotFound, ReferenceNotFound, Stale, Unavailable
+from erbium_kernel.event import made_uuid
 from erbium_kernel.execute import AnswerRequest, Cause, Outcome, execute
-from erbium_kernel.folding import state_of
+from erbium_kernel.folding import state_after, state_of
 from erbium_kernel.http.problem import Faulty
 from erbium_kernel.http.request_headers import etag
 from erbium_kernel.identity.principal import Principal
-from erbium_kernel.log_records import AnswerKey
+from erbium_kernel.log_records import AnswerKey, Loaded, Wanted
 from erbium_kernel.looking_back import Past, state_then, tables_then
 from erbium_kernel.personal import Personal, PersonalData, Sealed
 from erbium_kernel.projecting import set_chain
@@ -32,8 +34,7 @@ Opener = Callable[[Any], str | None]
 NO_VERSION = -1  # no stream has it: a missing If-Match is only noticed after a repeated key has been answered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What the edge has read off the request. `if_match` None = the header is absent; `fingerprint` covers path and body.
 
     `versioned`: the answer speaks of the stream that is written, so it has that stream's version and ETag.
@@ -67,6 +68,7 @@ class Call:
     past: Past | None = None
     _made: int = 0
     _executed: bool = False
+    _ahead: tuple[str, Loaded] | None = None
 
     def now(self) -> datetime:
         """Domain time, UTC: what commands carry as `at`; the instant that is looked back to."""
@@ -113,11 +115,28 @@ class Call:
         self._announce(outcome, location)
         return render(outcome.state, outcome.stream_id, text_of)
 
-    async def state_of(self, decider: Decider[C, S, E], stream_id: UUID) -> tuple[S, int]:
-        """The folded state of a stream of this chain and its version; (initial, 0) if there is none."""
+    async def state_of(
+        self, decider: Decider[C, S, E], stream_id: UUID, *, ahead: tuple[Decider[Any, Any, Any], UUID] | None = None
+    ) -> tuple[S, int]:
+        """The folded state of a stream of this chain and its version; (initial, 0) if there is none.
+
+        `ahead`: the stream that the command will be executed on; it is loaded in the same round trip.
+        """
+        chain_id = self.principal.chain_id
         if self.past:
-            return await state_then(self.runtime, self.principal.chain_id, decider, stream_id, self.past.at)
-        return await state_of(self.runtime, self.principal.chain_id, decider, stream_id)
+            return await state_then(self.runtime, chain_id, decider, stream_id, self.past.at)
+        if ahead is None:
+            return await state_of(self.runtime, chain_id, decider, stream_id)
+        answer, (later, later_id) = self._answer(), ahead
+        own, loaded = await self.runtime.store.load_together(
+            chain_id,
+            (
+                Wanted(decider.stream(stream_id), None, decider.carried_as),
+                Wanted(later.stream(later_id), answer and answer.key, later.carried_as),
+            ),
+        )
+        self._ahead = later.stream(later_id), loaded
+        return await state_after(self.runtime, decider, own), own.version
 
     @asynccontextmanager
     async def naming(self, decider: Decider[C, S, E], stream_id: UUID) -> AsyncIterator[None]:
@@ -166,10 +185,11 @@ class Call:
     async def _decided(self, decider: Decider[C, S, E], stream_id: UUID, command: C) -> Outcome[S]:
         asked = self.asked
         wanted = asked.if_match if asked.if_match is not None or not asked.changes else NO_VERSION
+        loaded = self._ahead[1] if self._ahead and self._ahead[0] == decider.stream(stream_id) else None
         try:
             return await execute(
                 self.runtime, self.principal.chain_id, decider, stream_id, command,
-                cause=self.cause, if_match=wanted, answer=self._answer(),
+                cause=self.cause, if_match=wanted, answer=self._answer(), loaded=loaded,
             )  # fmt: skip
         except Stale as stale:
             if asked.changes and stale.current == 0:
@@ -204,8 +224,7 @@ class Call:
         """An id that follows from the scope of the Idempotency-Key, and that nobody without our secret can foresee."""
         scope = "|".join((purpose, str(self.principal.chain_id), self.principal.client, self.asked.route, self.asked.key or ""))
         value = int.from_bytes(self.runtime.vault.fingerprint(b"id|" + scope.encode())[:16], "big")
-        value = value & ~(0xF000 << 64) | 0x8000 << 64  # version 8: made by a rule of one's own (RFC 9562 section 5.8)
-        return UUID(int=value & ~(0xC000 << 48) | 0x8000 << 48)
+        return made_uuid(value, version=8)  # made by a rule of one's own (RFC 9562 section 5.8)
 
 
 def text_of(value: PersonalData | None) -> str | None:

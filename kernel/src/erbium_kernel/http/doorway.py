@@ -2,17 +2,18 @@
 
 import logging
 import time
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 from uuid import UUID, uuid4
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from erbium_kernel.http.problem import Faulty, Problem, problem_of, retry
 from erbium_kernel.http.request_headers import trace_id
 from erbium_kernel.observing import metrics
+from erbium_kernel.observing.logs import request_answered
 from erbium_kernel.whereabouts import reason_of
 
 REQUESTS_AT_ONCE_MAX = 500
@@ -32,24 +33,32 @@ SECURITY_HEADERS = {
 }
 
 _SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_SECURED = frozenset(name for name, _ in _SECURITY_HEADERS)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Passage:
-    """One request on its way through. `route` is the template, never the path."""
+    """One request on its way through. `route` is the template, never the path; `headers` has the first of each name, in lower case.
 
-    request_id: UUID = field(default_factory=uuid4)
-    traceparent: str = ""
+    `trace_id`: the caller's trace, else one that begins here.
+    """
+
+    headers: Mapping[bytes, bytes]
+    repeated: bool  # is any header there more than once?
+    request_id: UUID
+    traceparent: str
+    trace_id: str
     route: str = UNMATCHED
     chain_id: UUID | None = None
     status: int = 0
+    call: Any = None  # what the handler gets, once it is known who asks
 
-    @property
-    def trace_id(self) -> str:
-        """The caller's trace, else one that begins here."""
-        return trace_id(self.traceparent) or self.request_id.hex
+    def header(self, name: bytes) -> str | None:
+        """The header's first value."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
 
 def passage(request: Request) -> Passage:
@@ -104,36 +113,44 @@ class Doorway:
 
 
 def _entered(scope: Scope) -> Passage:
-    headers = Headers(scope=scope)
-    here = Passage(traceparent=headers.get("traceparent", ""))
+    given = scope["headers"]
+    headers = dict(reversed(given))
+    request_id = _request_id(headers.get(b"x-request-id"))
+    traceparent = headers.get(b"traceparent", b"").decode("latin-1")
+    trace = trace_id(traceparent)
+    if trace is None:
+        trace = request_id.hex
+        traceparent = f"00-{trace}-{trace[16:]}-01"
+    return Passage(headers, len(headers) != len(given), request_id, traceparent, trace)
+
+
+def _request_id(given: bytes | None) -> UUID:
     try:
-        here.request_id = UUID(headers.get("x-request-id", ""))
+        return UUID(given.decode("latin-1")) if given else uuid4()
     except ValueError:
-        pass
-    if trace_id(here.traceparent) is None:
-        here.traceparent = f"00-{here.request_id.hex}-{here.request_id.hex[16:]}-01"
-    return here
+        return uuid4()
 
 
 def _dress(message: Message, here: Passage) -> None:
     """What the answer says of itself stays: a page has a policy of its own."""
-    headers = message["headers"]
-    said = {name for name, _ in headers}
-    message["headers"] = [
-        *headers,
-        (b"x-request-id", str(here.request_id).encode()),
-        *((name, value) for name, value in _SECURITY_HEADERS if name not in said),
-    ]
+    said = message["headers"]
+    own = (b"x-request-id", str(here.request_id).encode())
+    if _SECURED.isdisjoint([name for name, _ in said]):
+        message["headers"] = [*said, own, *_SECURITY_HEADERS]
+    else:
+        names = {name for name, _ in said}
+        message["headers"] = [*said, own, *((name, value) for name, value in _SECURITY_HEADERS if name not in names)]
 
 
 def _measured(here: Passage, scope: Scope, seconds: float) -> None:
-    method, probed = scope["method"], scope["path"] in PROBED
+    method, probed = metrics.method_label(scope["method"]), scope["path"] in PROBED
     if probed:
         here.route = f"GET {scope['path']}"
     metrics.http_request(here.route, method, here.status, seconds)
-    measured = {"route": here.route, "method": metrics.method_label(method), "status": here.status, "seconds": round(seconds, 4)}
     if not probed:
-        log.info("request", extra={**measured, **_ids(here)})
+        request_answered(
+            here.route, method, here.status, seconds, request_id=here.request_id, trace_id=here.trace_id, chain_id=here.chain_id
+        )
 
 
 def _ids(here: Passage) -> dict[str, str]:

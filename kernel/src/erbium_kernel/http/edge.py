@@ -1,5 +1,6 @@
 """What every request passes, in this order: token, scope, headers, parameters, body, handler, answer."""
 
+import re
 import time
 import typing
 from collections import Counter
@@ -19,19 +20,21 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from erbium_kernel.deadline import within
+from erbium_kernel.http.answering import with_headers
 from erbium_kernel.http.arguments import arguments
 from erbium_kernel.http.call import Asked, Call
 from erbium_kernel.http.doorway import passage, respond
 from erbium_kernel.http.endpoint import Endpoint
 from erbium_kernel.http.json_body import NO_BODY, Read, body_bytes, read_json
 from erbium_kernel.http.problem import Faulty
-from erbium_kernel.http.request_headers import erbium_after, idempotency_key, if_match, none_match, only
+from erbium_kernel.http.request_headers import erbium_after, idempotency_key, if_match, none_match
 from erbium_kernel.http.routes import AFTER_SECONDS_MAX, COMMAND, QUERY, RAW, Operation
 from erbium_kernel.http.validation import parameter_fault
 from erbium_kernel.identity.principal import Principal
 from erbium_kernel.identity.tokens import TokenRefused
 from erbium_kernel.runtime import Runtime
 
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # as hardly any key is not spelled
 AFTER_MARGIN_SECONDS = 0.3  # for the waiting itself to notice
 
 Followed = Callable[[UUID, UUID, float], Coroutine[Any, Any, bool]]
@@ -61,13 +64,14 @@ class Edge:
 
     async def asker(self, request: Request, scope: str, seconds: float) -> Principal:
         """The bearer of the request's token, told within so many seconds. Raises: Faulty (401, 403), Unavailable."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        scheme, _, token = (passage(request).header(b"authorization") or "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
             raise Faulty("token-missing", "This address needs an access token.", headers={"WWW-Authenticate": 'Bearer realm="erbium"'})
         try:
-            principal = self.bearers.known(token.strip())
+            principal = self.bearers.known(token)
             if principal is None:
-                principal = await within(seconds, self.bearers.principal(token.strip()))
+                principal = await within(seconds, self.bearers.principal(token))
         except TokenRefused as refused:
             raise _not_let_in(refused) from None
         if scope not in principal.scopes:
@@ -101,7 +105,7 @@ class Guarded(APIRoute):
             except Exception as error:  # noqa: BLE001  # mapped once, in problem_of; what it does not name is a 500 and logged
                 here = passage(request)
                 answer = respond(request, error).response(here.request_id.urn, here.trace_id)
-                call = getattr(request.state, "call", None)
+                call = here.call
                 if call is not None and "Erbium-After" in call.headers:  # "not found" may only mean "not yet"
                     answer.headers["Erbium-After"] = call.headers["Erbium-After"]
                 return answer
@@ -120,12 +124,10 @@ class Guarded(APIRoute):
             _check_parameters(request, known)
             read, request = await _body(request, operation, adapter)
             call = _call(edge, request, operation, principal, read)
-            request.state.call = call
+            here.call = call
             if operation.kind == QUERY:  # ends in an answer of the database, so from here on it may be silent as long as for a command
                 await _wait_for(edge, request, call)
-            response = await within(seconds_left, _answered(handler, request))
-            response.headers.update(call.headers)
-            return response
+            return with_headers(await within(seconds_left, _answered(handler, request, call)), call)
 
         return handle
 
@@ -138,13 +140,13 @@ def _application(handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> 
     return application
 
 
-async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+async def _answered(handler: Callable[[Request], Coroutine[Any, Any, Response]], request: Request, call: Call) -> Response:
     response = await handler(request)
-    if request.state.call.past:
+    if call.past:
         del response.headers["ETag"]  # it would name the past, and no change may be built on that
-        request.state.call.headers.pop("ETag", None)
-    tag = request.state.call.headers.get("ETag")
-    if request.method == "GET" and tag and none_match(request.headers.get("if-none-match"), tag):
+        call.headers.pop("ETag", None)
+    tag = call.headers.get("ETag")
+    if tag and request.scope["method"] == "GET" and none_match(passage(request).header(b"if-none-match"), tag):
         return Response(status_code=304)
     return response
 
@@ -167,7 +169,7 @@ def _once(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
 
 
 def _must_be(request: Request, content_type: str) -> None:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != content_type:
+    if (passage(request).header(b"content-type") or "").partition(";")[0].strip().lower() != content_type:
         raise Faulty("content-type-wrong", f"This address takes {content_type}.")
 
 
@@ -180,15 +182,25 @@ def _call(edge: Edge, request: Request, operation: Operation, principal: Princip
         status=operation.status,
         changes=operation.changes,
         versioned=operation.versioned,
-        key=_kept_key(edge, idempotency_key(only(request, "Idempotency-Key"))) if operation.keyed else None,
+        key=_kept_key(edge, idempotency_key(_only(request, "Idempotency-Key"))) if operation.keyed else None,
         fingerprint=edge.runtime.vault.fingerprint(_fingerprinted(request, read)) if operation.keyed else b"",
-        if_match=if_match(only(request, "If-Match")),
+        if_match=if_match(_only(request, "If-Match")),
     )
     return Call(runtime=edge.runtime, principal=principal, asked=asked, engine=edge.engine, body=read.value)
 
 
+def _only(request: Request, name: str) -> str | None:
+    """The header's one value. Raises: Faulty (400) if it is sent more than once: nobody could say which was meant."""
+    here = passage(request)
+    if here.repeated and len(request.headers.getlist(name)) > 1:
+        raise Faulty("header-malformed", f"{name} is sent more than once.")
+    return here.header(name.lower().encode())
+
+
 def _kept_key(edge: Edge, key: str) -> str:
     """A key as it may stand in the database for ever: an id as it is; anything else could hold a name, and only its HMAC is kept."""
+    if _ID.fullmatch(key):
+        return key
     try:
         UUID(key)
     except ValueError:
@@ -202,7 +214,7 @@ def _fingerprinted(request: Request, read: Read) -> bytes:
 
 
 async def _wait_for(edge: Edge, request: Request, call: Call) -> None:
-    wanted = erbium_after(only(request, "Erbium-After"))
+    wanted = erbium_after(_only(request, "Erbium-After"))
     if wanted is None:
         return
     waiting = edge.followed(call.principal.chain_id, wanted, AFTER_SECONDS_MAX)

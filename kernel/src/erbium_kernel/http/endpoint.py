@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 from pydantic import TypeAdapter
-from starlette.requests import Request
 from starlette.responses import Response
 
 from erbium_kernel.http import as_recorded
-from erbium_kernel.http.answer import answer_of, public_answer_of
+from erbium_kernel.http.answering import answer_of, public_answer_of
+from erbium_kernel.http.arguments import call_of
 from erbium_kernel.http.call import Call
 from erbium_kernel.http.paging import Paging, paging_of
 from erbium_kernel.http.routes import COMMAND, Operation
@@ -18,12 +18,7 @@ from erbium_kernel.http.routes import COMMAND, Operation
 BODY = "body"  # the name that a handler gives it
 
 
-async def _call_of(request: Request) -> Call:
-    call: Call = request.state.call
-    return call
-
-
-_DEPENDENCIES = {Call: Annotated[Call, Depends(_call_of)], Paging: Annotated[Paging, Depends(paging_of)]}
+_DEPENDENCIES = {Call: Annotated[Call, Depends(call_of)], Paging: Annotated[Paging, Depends(paging_of)]}
 
 
 class Endpoint:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from erbium_kernel.http.doorway import passage
 from erbium_kernel.http.odd_json import odd_places
 from erbium_kernel.http.problem import Faulty
 from erbium_kernel.http.validation import body_faults, fault, nul_pointers
@@ -30,23 +31,35 @@ NO_BODY = Read(None, b"{}")
 
 async def body_bytes(request: Request, limit_bytes: int) -> bytes:
     """The whole body. Raises: Faulty (413 beyond the limit, 408 beyond the time)."""
-    too_large = Faulty("body-too-large", f"A body here has at most {limit_bytes} bytes.")  # the server discards what still comes
-    announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced) > limit_bytes:
-        raise too_large
+    announced = passage(request).headers.get(b"content-length", b"0")
+    if not announced.isdigit() or int(announced) > limit_bytes:
+        raise _too_large(limit_bytes)
     chunks, size = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            async for chunk in request.stream():
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise _too_slow("The connection ended before the body did.")
+                chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > limit_bytes:
-                    raise too_large
+                    raise _too_large(limit_bytes)
                 chunks.append(chunk)
+                more = message.get("more_body", False)
     except TimeoutError:
-        raise Faulty("body-too-slow", f"A body has to arrive within {BODY_SECONDS_MAX:g} seconds.") from None
-    except ClientDisconnect:
-        raise Faulty("body-too-slow", "The connection ended before the body did.") from None
+        raise _too_slow(f"A body has to arrive within {BODY_SECONDS_MAX:g} seconds.") from None
     return b"".join(chunks)
+
+
+def _too_slow(why: str) -> Faulty:
+    return Faulty("body-too-slow", why)
+
+
+def _too_large(limit_bytes: int) -> Faulty:
+    """The server discards what still comes."""
+    return Faulty("body-too-large", f"A body here has at most {limit_bytes} bytes.")
 
 
 async def read_json(request: Request, adapter: TypeAdapter[Any] | None, limit_bytes: int) -> Read:
@@ -102,7 +115,8 @@ def _not_odd(raw: bytes, canonical: bytes) -> None:
 
 
 def _must_be_json(request: Request) -> None:
-    if request.headers.get("content-type") == "application/json" and "content-encoding" not in request.headers:
+    headers = passage(request).headers
+    if headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers:
         return
     header = Message()
     header["content-type"] = request.headers.get("content-type", "")

@@ -13,6 +13,7 @@ from fastapi import Query
 from starlette.requests import Request
 
 from erbium_kernel.http.body import Page
+from erbium_kernel.http.doorway import passage
 from erbium_kernel.http.problem import Faulty
 
 R = TypeVar("R")
@@ -42,7 +43,7 @@ class Paging:
         shown = list(rows[: self.limit])
         cursor = _sealed(key(shown[-1]), self._filters) if shown and len(rows) >= self.limit else None
         if cursor:
-            self._request.state.call.headers["Link"] = f'<{self._address(cursor)}>; rel="next"'
+            passage(self._request).call.headers["Link"] = f'<{self._address(cursor)}>; rel="next"'
         return Page[Any](items=shown, next_cursor=cursor)
 
     def _address(self, cursor: str) -> str:

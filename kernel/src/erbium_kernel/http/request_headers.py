@@ -3,22 +3,12 @@
 import re
 from uuid import UUID
 
-from starlette.requests import Request
-
 from erbium_kernel.http.problem import Faulty
 
 KEY_CHARACTERS_MAX = 255
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _ETAG = re.compile(r'"(\d{1,9})"')
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-def only(request: Request, name: str) -> str | None:
-    """The header's one value. Raises: Faulty (400) if it is sent more than once: nobody could say which was meant."""
-    sent = request.headers.getlist(name)
-    if len(sent) > 1:
-        raise Faulty("header-malformed", f"{name} is sent more than once.")
-    return sent[0] if sent else None
 
 
 def idempotency_key(value: str | None) -> str:

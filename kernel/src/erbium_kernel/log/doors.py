@@ -26,23 +26,29 @@ GUARD_REFUSED = "EB002"  # the state that our own append function raises
 
 @asynccontextmanager
 async def told() -> AsyncIterator[None]:
-    """Names what the database says in the kernel's words. Raises: VersionConflict, AlreadyAnswered, GuardRefused, Unavailable."""
+    """What is raised inside leaves it as `in_our_words` says."""
     try:
         yield
-    except asyncpg.UniqueViolationError as error:
-        if error.constraint_name == "idempotency_answered":
-            raise AlreadyAnswered from None
-        if error.constraint_name == "log_stream_version":
-            raise VersionConflict from None
-        raise
-    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
-        raise VersionConflict from None
     except Exception as error:
-        if database_is_away(error):
-            raise Unavailable(f"the database did not answer: {type(error).__name__}") from error
-        if getattr(error, "sqlstate", None) == GUARD_REFUSED:
-            raise GuardRefused(str(error)) from None
-        raise
+        named = in_our_words(error)
+        if named is error:
+            raise
+        raise named from named.__cause__
+
+
+def in_our_words(error: Exception) -> Exception:
+    """What the database says, in the kernel's words: VersionConflict, AlreadyAnswered, GuardRefused, Unavailable; all else as it is."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        if error.constraint_name == "idempotency_answered":
+            return AlreadyAnswered()
+        return VersionConflict() if error.constraint_name == "log_stream_version" else error
+    if isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+        return VersionConflict()
+    if database_is_away(error):
+        away = Unavailable(f"the database did not answer: {type(error).__name__}")
+        away.__cause__ = error
+        return away
+    return GuardRefused(str(error)) if getattr(error, "sqlstate", None) == GUARD_REFUSED else error
 
 
 async def set_chain(connection: "asyncpg.Connection[Any]", chain_id: UUID) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.log.doors import Door, told
+from erbium_kernel.log.doors import Door, in_our_words
 
 GROUP_MAX = 64
 WAITING_MAX = 4_096
@@ -44,7 +44,8 @@ class Grouping(ABC, Generic[W, R]):
         """
         self._name, self._door = name, door
         self._waiting: deque[tuple[W, asyncio.Future[R]]] = deque()
-        self._wake = asyncio.Event()
+        self._idle: list[asyncio.Future[None]] = []
+        self._called = False  # a hand has been called and has yet to come
         self._hands: list[asyncio.Task[None]] = []
         self._closing = False
 
@@ -58,36 +59,54 @@ class Grouping(ABC, Generic[W, R]):
 
     async def do(self, work: W) -> R:
         """The outcome of this one. Raises: as `_done`; Unavailable when too much waits already, or the process is stopping."""
+        return await self._put(work)
+
+    async def do_all(self, works: Sequence[W]) -> Sequence[R]:
+        """The outcomes of these, which wait beside each other. Raises: as `do`, for the first that fails."""
+        return await asyncio.gather(*map(self._put, works))
+
+    def _put(self, work: W) -> "asyncio.Future[R]":
         if self._closing or len(self._waiting) >= WAITING_MAX:
             raise Unavailable("this process is stopping, or too many wait for the database")
         if not self._hands:
             self._hands = [asyncio.create_task(self._work(), name=f"{self._name}-{n}") for n in range(HANDS)]
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, future))
-        self._wake.set()
-        return await future
+        self._call()
+        return future
 
     async def close(self) -> None:
         """What waits is worked off, then the hands rest."""
         self._closing = True
-        self._wake.set()
+        while self._idle:
+            _tell(self._idle.pop(), None)
         if self._hands:
             _, late = await asyncio.wait(self._hands, timeout=STOP_SECONDS)
             for hand in late:
                 hand.cancel()
 
+    def _call(self) -> None:
+        """One idle hand, if there is one: it takes all that will wait when it comes."""
+        if self._idle and not self._called:
+            self._called = True
+            _tell(self._idle.pop(), None)
+
     async def _work(self) -> None:
         own: asyncpg.Connection[Any] | None = None
         try:
             while True:
-                await self._wake.wait()
                 group = self._next_group()
+                self._called = False
                 if group:
+                    if self._waiting:  # of another chain, or too many
+                        self._call()
                     own = await self._answered(own, group)
                 elif self._closing:
                     return
                 else:
-                    self._wake.clear()
+                    idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._idle.append(idle)
+                    await idle
         finally:
             if own is not None:
                 own.terminate()  # nothing is under way on it, or its outcome is unknown anyhow
@@ -117,9 +136,9 @@ class Grouping(ABC, Generic[W, R]):
         try:
             if own is None or own.is_closed():
                 own = await self._door.own()
-            async with told():
-                outcomes = await self._done(own, [work for work, _ in group])
-        except Exception as error:  # noqa: BLE001  # handed to those who wait
+            outcomes = await self._done(own, [work for work, _ in group])
+        except Exception as raised:  # noqa: BLE001  # handed to those who wait
+            error = in_our_words(raised)
             if own is not None and isinstance(error, Unavailable):
                 own.terminate()  # something may still be under way on it
                 own = None

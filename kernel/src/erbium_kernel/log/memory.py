@@ -30,6 +30,7 @@ from erbium_kernel.log_records import (
     Row,
     Slice,
     TakenIn,
+    Wanted,
 )  # fmt: skip
 from erbium_kernel.ports import Clock
 from erbium_kernel.subscribing import Due
@@ -52,8 +53,6 @@ class MemoryStore:
         self.tables, self.transactions = Tables(), Transactions()
         self._leases: dict[str, MemoryLease] = {}
 
-    # --- own events
-
     async def load(
         self, chain_id: UUID, stream: str, answer: AnswerKey | None = None, upto: int | None = None, since: str | None = None
     ) -> Loaded:
@@ -62,6 +61,10 @@ class MemoryStore:
         rows = self.tables.streams.get((chain_id, stream), ())[:upto]
         first = max((place for place, row in enumerate(rows) if row.envelope.type == since), default=0)
         return Loaded(rows=rows[first:], answer=self.tables.answers.get(answer) if answer else None)
+
+    async def load_together(self, chain_id: UUID, wanted: Sequence[Wanted]) -> Sequence[Loaded]:
+        """See `ports.Store.load_together`."""
+        return [await self.load(chain_id, stream, answer, None, since) for stream, answer, since in wanted]
 
     async def append(self, work: Append) -> int:
         """All of a command or nothing. Raises: VersionConflict, GuardRefused, AlreadyAnswered, LostLease."""
@@ -205,8 +208,6 @@ class MemoryStore:
         await self._pause("heartbeats: begin")
         return [beat for (name, _), beats in sorted(self.tables.heartbeats.items()) if name == topic for beat in beats]
 
-    # --- keys
-
     async def keys(self, chain_id: UUID, subject_ids: Sequence[UUID]) -> Mapping[UUID, Key]:
         """The keys that are here (erased ones included)."""
         await self._pause("keys: begin")
@@ -237,8 +238,6 @@ class MemoryStore:
         readable = takewhile(lambda row: self.transactions.readable(row.key.cursor), ordered)
         old_enough = takewhile(lambda row: before is None or row.changed_at <= before, readable)
         return [row.key for row in islice(old_enough, limit)]
-
-    # --- parked keys
 
     async def parked(self) -> Sequence[ParkedKey]:
         """All parked keys of all subscribers."""

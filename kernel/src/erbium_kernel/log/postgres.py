@@ -13,12 +13,13 @@ import asyncpg
 from erbium_kernel.event import Cursor
 from erbium_kernel.log.append import Appending, append_alone, append_together
 from erbium_kernel.log.doors import API_DEADLINE_SECONDS, WORK_DEADLINE_SECONDS, Door, dedicated, told
+from erbium_kernel.log.keeping_keys import AskedFor, KeepingKeys
 from erbium_kernel.log.lease import READABLE, PostgresLease
 from erbium_kernel.log.loading import WHOLE, Asked, Loading
 from erbium_kernel.log.parking import Parking
 from erbium_kernel.log.rows import cursor_of, heartbeats_of, key_of
 from erbium_kernel.log.taking_in import take_in
-from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn
+from erbium_kernel.log_records import AnswerKey, Append, Heartbeat, Key, Loaded, MoveCheckpoint, News, Slice, TakenIn, Wanted
 from erbium_kernel.ports import Clock, Lease
 from erbium_kernel.subscribing import Due
 
@@ -39,7 +40,7 @@ class PostgresStore(Parking):
         commands = api or work
         assert commands is not None, "a store needs at least one role"
         self._commands = commands
-        self._loading, self._appending = Loading(commands), Appending(commands, clock)
+        self._loading, self._appending, self._keys = Loading(commands), Appending(commands, clock), KeepingKeys(commands)
 
     @classmethod
     async def open(cls, *, service: str, api_url: str | None, work_url: str | None, clock: Clock) -> "PostgresStore":
@@ -58,8 +59,8 @@ class PostgresStore(Parking):
 
     async def close(self) -> None:
         """Lets appends under way end, then closes the pools."""
-        await self._loading.close()
-        await self._appending.close()
+        for waiting in (self._loading, self._keys, self._appending):
+            await waiting.close()
         for door in (self._api, self._work):
             if door is not None:
                 await door.close()
@@ -78,6 +79,10 @@ class PostgresStore(Parking):
     ) -> Loaded:
         """See `ports.Store.load`."""
         return await self._loading.do(Asked(chain_id, stream, WHOLE if upto is None else upto, since, answer))
+
+    async def load_together(self, chain_id: UUID, wanted: Sequence[Wanted]) -> Sequence[Loaded]:
+        """See `ports.Store.load_together`."""
+        return await self._loading.do_all([Asked(chain_id, stream, WHOLE, since, answer) for stream, answer, since in wanted])
 
     async def append(self, work: Append) -> int:
         """See `ports.Store.append`. Guards and effects go alone, everything else in groups."""
@@ -202,29 +207,11 @@ class PostgresStore(Parking):
 
     async def keys(self, chain_id: UUID, subject_ids: Sequence[UUID]) -> Mapping[UUID, Key]:
         """See `ports.Store.keys`."""
-        async with self._commands.connection() as connection, connection.transaction(readonly=True):
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(chain_id))
-            records = await connection.fetch(
-                f"SELECT {KEY_COLUMNS} FROM keys WHERE chain_id = $1 AND subject_id = ANY($2)",  # noqa: S608  # a constant
-                chain_id,
-                list(subject_ids),
-            )
-        return {record["subject_id"]: key_of(record) for record in records}
+        return await self._keys.do(AskedFor(chain_id, tuple(subject_ids)))
 
     async def ensure_key(self, key: Key) -> Key:
         """See `ports.Store.ensure_key`."""
-        async with self._commands.connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.chain', $1, true)", str(key.chain_id))
-            await connection.execute(
-                "INSERT INTO keys (chain_id, subject_id, wrapped, erased, shared, epoch) "
-                "SELECT $1, $2, $3, $4, $5, epoch FROM installation ON CONFLICT DO NOTHING",
-                key.chain_id,
-                key.subject_id,
-                key.wrapped,
-                key.erased,
-                key.shared,
-            )
-        return (await self.keys(key.chain_id, [key.subject_id]))[key.subject_id]
+        return (await self._keys.do(AskedFor(key.chain_id, (key.subject_id,), key)))[key.subject_id]
 
     async def erase_key(self, chain_id: UUID, subject_id: UUID) -> None:
         """See `ports.Store.erase_key`."""

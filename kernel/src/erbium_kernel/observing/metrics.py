@@ -5,6 +5,7 @@ Served at /metrics on the second port; counters get the suffix `_total` there.
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -41,7 +42,13 @@ def method_label(method: str) -> str:
 
 def http_request(route: str, method: str, status: int, seconds: float) -> None:
     """One answered request; `route` is the template, `unmatched` if there was none."""
-    _http_request.labels(route, method_label(method), str(status)).observe(seconds)
+    _of_requests(route, method_label(method), status).observe(seconds)
+
+
+@cache
+def _of_requests(route: str, method: str, status: int) -> Histogram:
+    """One for each series: to find it among the others by its labels takes longer than to move it."""
+    return _http_request.labels(route, method, str(status))
 
 
 def appended(seconds: float) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 STEP_NAMES = ("001_log.sql", "002_append.sql", "003_rights.sql")
 # Each is a migration of its own in every service.
-LATER_STEP_NAMES = ("004_heartbeats.sql", "005_looking_back.sql", "006_load.sql", "007_commands.sql", "008_erasures.sql")
+LATER_STEP_NAMES = (
+    "004_heartbeats.sql", "005_looking_back.sql", "006_load.sql", "007_commands.sql", "008_erasures.sql", "009_keys.sql",
+)  # fmt: skip
 
 
 def package_of(service: str) -> str:

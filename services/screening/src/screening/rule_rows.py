@@ -156,15 +156,17 @@ class Rulebook:
     questions: Mapping[str, Question]
     findings: Mapping[str, Finding]
     limits: Mapping[str, LimitRow]
+    procedure_kinds: frozenset[str]  # all kinds of outside procedures that some row knows
     greatest_ages_days: tuple[int, ...]  # every greatest age of a fact that some row names
 
     def cell(self, cells: Mapping[str, Cell], modality: str) -> Cell | None:
         """The cell of a row for this modality, or None where the row says nothing."""
         return next((cells[group] for group in self.modalities[modality].groups if group in cells), None)
 
-    def procedure_kinds(self) -> frozenset[str]:
-        """All kinds of outside procedures that some row knows."""
-        return frozenset(kind for rule in self.rules.values() for kind in (*rule.procedures, rule.unknown_kind) if kind)
+
+def procedure_kinds(rules: Iterable[Rule]) -> frozenset[str]:
+    """All kinds of outside procedures that these rows know."""
+    return frozenset(kind for rule in rules for kind in (*rule.procedures, rule.unknown_kind) if kind)
 
 
 def greatest_ages_days(rules: Iterable[Rule], settings: Settings) -> tuple[int, ...]:

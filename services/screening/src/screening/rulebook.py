@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from screening.reading_rules import rule_row
-from screening.rule_rows import Finding, LimitRow, Modality, Question, Rule, Rulebook, Settings, greatest_ages_days
+from screening.rule_rows import Finding, LimitRow, Modality, Question, Rule, Rulebook, Settings, greatest_ages_days, procedure_kinds
 from screening.toml_rows import BrokenRulebook, Table
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ def load(folder: Path, **instead: str) -> Rulebook:
         questions=_by_id(_rows(files["questionnaire"], "question"), _question),
         findings=_by_id(_rows(vocabulary, "finding"), _finding),
         rules=rules,
+        procedure_kinds=procedure_kinds(rules.values()),
         greatest_ages_days=greatest_ages_days(rules.values(), settings),
         limits={row.modality: row for row in _by_id(_rows(files["limits"], "limit"), _limit).values()},
     )

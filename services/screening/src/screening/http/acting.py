@@ -27,13 +27,14 @@ async def the_patient(call: Call, patient_id: UUID) -> tuple[Registered, int]:
     return state, version
 
 
-async def act_at(call: Call, clinic_id: UUID, patient_id: UUID | None = None) -> Act:
-    """The act of this request, on this patient where the address names one.
+async def act_at(call: Call, clinic_id: UUID, patient_id: UUID | None = None, *, new_patient_id: UUID | None = None) -> Act:
+    """The act of this request, on this patient where the address names one, or on one who is registered by it.
 
     Raises: Faulty (403) if the token does not cover the clinic; ClinicUnknown, or NotFound if there is no such patient either.
     """
     call.at_clinic(clinic_id)
-    clinic, _ = await call.state_of(CLINIC, clinic_id)
+    on = patient_id or new_patient_id
+    clinic, _ = await call.state_of(CLINIC, clinic_id, ahead=(PATIENT, on) if on else None)
     if clinic is None and patient_id is not None:
         async with call.naming(PATIENT, patient_id):
             raise ClinicUnknown(pointer="/clinic_id")

@@ -26,8 +26,8 @@ async def register_patient(call: Call, body: RegisterPatientBody) -> PatientView
 
     Name, birth date and contact are sealed with a key of this person; washout periods follow the patient through all clinics of the chain.
     """
-    act = await act_at(call, body.clinic_id)
     patient_id = body.patient_id or call.new_id()
+    act = await act_at(call, body.clinic_id, new_patient_id=patient_id)
     command = RegisterPatient(
         act=act, patient_id=patient_id, name=Personal(patient_id, body.name), birth_date=Personal(patient_id, body.birth_date.isoformat()),
         contact=personal(patient_id, body.contact),

@@ -185,7 +185,7 @@ def _given(book: Rulebook, reply: Reply, today: date) -> GivenAnswer:
 
 def _place_checked(book: Rulebook, command: ReportProcedure | CorrectProcedure) -> str:
     """Checks kind, zones and date; returns the zone of the place where it was done (the clinic's own if none is named)."""
-    _known("kind", [command.kind], book.procedure_kinds())
+    _known("kind", [command.kind], book.procedure_kinds)
     _known("zone", command.zones, book.zone_parent)
     zone = command.performed_time_zone or command.act.time_zone
     try:
