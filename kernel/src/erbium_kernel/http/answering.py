@@ -44,7 +44,7 @@ def _with_version(call: Call, operation: Operation, result: Any) -> Response:
 
     Why not as another view, validated again: this one is whole and of a base class, which as a rule has every field but the last.
     """
-    wanted, own = operation.response, type(result)
+    wanted, own = operation.response, cast(Any, type(result))
     assert issubclass(wanted, own), f"{operation.name}: {own.__name__} is no {wanted.__name__}"
     assert call.version is not None, f"{operation.name}: nothing was executed, so there is no version: declare versioned=False"
     call.headers.setdefault("ETag", etag(call.version))

@@ -132,7 +132,7 @@ class Call:
             chain_id,
             (
                 Wanted(decider.stream(stream_id), None, decider.carried_as),
-                Wanted(later.stream(later_id), answer and answer.key, later.carried_as),
+                Wanted(later.stream(later_id), answer.key if answer else None, later.carried_as),
             ),
         )
         self._ahead = later.stream(later_id), loaded
