@@ -73,7 +73,7 @@ async def read_erasures(running: Running) -> int:
         async for records in past.records():
             for erased in _erasures(records, facts):
                 await running.runtime.store.erase_key(erased.chain_id, erased.ordering_id)
-                running.runtime.vault.forget(erased.chain_id, erased.ordering_id)
+                running.runtime.forget(erased.chain_id, erased.ordering_id)
                 count += 1
             at.update({record.partition: record.offset + 1 for record in records})
             if _now() - kept_at > KEPT_SECONDS:

@@ -26,8 +26,8 @@ class FoldedBefore:
     """Why it cannot be wrong: it is used only where the very event it ends with stands at its version in what was just loaded.
 
     An event stands once in a chain, and what it was appended behind never changes; a restored log that went another way has another one.
-    States are values, so whoever gets one cannot change it. Opened values live here no longer than the keys that opened them, and not
-    a moment longer where a key is forgotten.
+    States are values, so whoever gets one cannot change it. Opened values are given out no longer than the keys that opened them are
+    known, and are dropped where a person's key is.
     """
 
     def __init__(self) -> None:
@@ -54,3 +54,8 @@ class FoldedBefore:
         while len(self._streams) >= STREAMS_MAX:
             self._streams.pop(next(iter(self._streams)))
         self._streams[stream] = Before(row.envelope.version or 0, row.envelope.event_id, evolve, state, opened)
+
+    def forget(self, chain_id: UUID, person_id: UUID) -> None:
+        """Drops what holds values of this person."""
+        for stream in [stream for stream, before in self._streams.items() if stream[0] == chain_id and person_id in before.opened]:
+            del self._streams[stream]

@@ -174,4 +174,4 @@ class Erasing:
     async def _erase(self, row: Row) -> None:
         envelope = row.envelope
         await self._runtime.store.erase_key(envelope.chain_id, envelope.ordering_id)
-        self._runtime.vault.forget(envelope.chain_id, envelope.ordering_id)
+        self._runtime.forget(envelope.chain_id, envelope.ordering_id)

@@ -1,6 +1,7 @@
 """What a role of one service works with, built once in its main."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from erbium_kernel.codec import Codec
 from erbium_kernel.folded_before import FoldedBefore
@@ -21,3 +22,8 @@ class Runtime:
     vault: Vault
     publishes: Publishes
     folded_before: FoldedBefore = field(default_factory=FoldedBefore)
+
+    def forget(self, chain_id: UUID, person_id: UUID) -> None:
+        """Drops a person's opened key and every state that holds what it opened, at once; other processes do within OPEN_KEY_SECONDS."""
+        self.vault.forget(chain_id, person_id)
+        self.folded_before.forget(chain_id, person_id)

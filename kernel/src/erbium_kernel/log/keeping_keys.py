@@ -36,16 +36,13 @@ class KeepingKeys(Grouping[AskedFor, Mapping[UUID, Key]]):
     async def _done(self, connection: "asyncpg.Connection[Any]", group: Sequence[AskedFor]) -> Sequence[Mapping[UUID, Key] | Exception]:
         subjects = sorted({subject for asked in group for subject in asked.subject_ids})
         new = sorted((asked.new for asked in group if asked.new), key=lambda key: key.subject_id)
-        records = await connection.fetch(
-            KEYS, group[0].chain_id, subjects, orjson.dumps([_told(key) for key in new]).decode() if new else None
-        )
+        records = await connection.fetch(KEYS, group[0].chain_id, subjects, _json(new))
         found = {record["subject_id"]: key_of(record) for record in records}
         return [{subject: found[subject] for subject in asked.subject_ids if subject in found} for asked in group]
 
 
 def _json(new: Sequence[Key]) -> str | None:
-    return orjson.dumps([_told(key) for key in new]).decode() if new else None
-
-
-def _told(key: Key) -> dict[str, Any]:
-    return {"subject": key.subject_id, "wrapped": key.wrapped and key.wrapped.hex(), "erased": key.erased, "shared": key.shared}
+    if not new:
+        return None
+    told = [{"subject": k.subject_id, "wrapped": k.wrapped and k.wrapped.hex(), "erased": k.erased, "shared": k.shared} for k in new]
+    return orjson.dumps(told).decode()
