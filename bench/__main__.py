@@ -27,6 +27,7 @@ MINUTES_MAX: Final = 14.5  # what is not measured by then is said to be missing
 QUICK_FACTOR: Final = 0.34
 GROWN: Final = 10
 
+_begun: Final = time.monotonic()
 Opened = Callable[[ground.Ground], AbstractAsyncContextManager[list[Claim]]]
 
 
@@ -78,7 +79,7 @@ def _rows(text: str) -> list[str]:
 
 
 def _say(sentence: str) -> None:
-    sys.stderr.write(f"bench: {sentence}\n")
+    sys.stderr.write(f"bench [{time.monotonic() - _begun:4.0f} s]: {sentence}\n")
     sys.stderr.flush()
 
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench.ground import Ground
+from bench.ground import Ground, connect
 from bench.service_here import do, here
 from device_telemetry.binding import Limits, ZonePlan
 from device_telemetry.clearance.commands import DeviceAtHand, HearAttestation, HearCheckIn, HearGrant, OpenTreatment
@@ -20,6 +21,7 @@ from device_telemetry.clearance.decide import CLEARANCE
 from device_telemetry.device.commands import ClaimDevice, RegisterDevice
 from device_telemetry.device.decide import DEVICE
 from device_telemetry.frames.codec import Frame, Receipt, write_record
+from device_telemetry.frames.consumer import FRAMES_TOPIC
 from device_telemetry.rulebook import RULES
 from device_telemetry.treatment.commands import TakeUpBinding
 from device_telemetry.treatment.decide import TREATMENT
@@ -37,6 +39,10 @@ LIMITS: Final = Limits(
     energy_mj_per_mtz_min=4, energy_mj_per_mtz_max=70, density_mtz_per_cm2_max=2500, coverage_percent_max=23, passes_max=8
 )
 GRID_CELL_MM: Final = 10.0
+FOLLOWED: Final = """
+INSERT INTO frame_positions (topic, partition, next_offset) VALUES ($1, $2, $3)
+ON CONFLICT ON CONSTRAINT frame_positions_pkey DO UPDATE SET next_offset = excluded.next_offset
+"""
 
 
 @dataclass(slots=True)
@@ -157,3 +163,16 @@ def record(ground: Ground, laser: Laser) -> bytes:
     """The laser's next batch as it stands on the topic."""
     now = datetime.fromtimestamp(time.time(), UTC)
     return write_record(Receipt(v=1, chain_id=ground.chain, received_at=now, stored_at=now), laser.next_batch())
+
+
+async def frames_followed(ground: Ground) -> None:
+    """All frames on the topic have been stored, as far as the service knows: what an earlier row sent is no work for this one."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=ground.servers.kafka)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(FRAMES_TOPIC, n) for n in consumer.partitions_for_topic(FRAMES_TOPIC) or ()])
+    finally:
+        await consumer.stop()
+    connection = await connect(ground.superuser("device_telemetry"))
+    await connection.executemany(FOLLOWED, [(FRAMES_TOPIC, part.partition, end) for part, end in ends.items()])
+    await connection.close()

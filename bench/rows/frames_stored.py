@@ -11,7 +11,7 @@ import asyncpg
 from bench.asking import rival
 from bench.ground import Ground, connect, make_topic, own_cpu_s
 from bench.history import grow
-from bench.lasers import FRAMES_OF_A_BATCH, Laser, open_lasers, record, telemetry
+from bench.lasers import FRAMES_OF_A_BATCH, Laser, frames_followed, open_lasers, record, telemetry
 from bench.measuring import Aim, Claim, Measure, Reading
 from device_telemetry.frames.consumer import FRAMES_TOPIC, GROUP, FramesConsumer
 from device_telemetry.frames.roles import PARTITION_FETCH_BYTES_MAX, frames_engine
@@ -45,6 +45,7 @@ async def claims(ground: Ground) -> AsyncIterator[list[Claim]]:
     raw = await connect(ground.raw_url)
     await raw.execute(RAW_TABLE)
     await make_topic(ground, RIVAL_TOPIC)
+    await frames_followed(ground)
     try:
         async with consuming(ground) as (opened, consumer, outlet), rival("frames_stored", ground) as usual:
             yield [

@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.ground import Ground, Running, connect
 from bench.http_load import closed_loop
-from bench.lasers import FRAMES_OF_A_BATCH, LASERS, open_lasers, telemetry
+from bench.lasers import FRAMES_OF_A_BATCH, LASERS, frames_followed, open_lasers, telemetry
 from bench.measuring import Aim, Claim, Measure, Reading
 from bench.patience import until
 from bench.rows.frames_in import talking
@@ -22,6 +22,7 @@ KEPT: Final = "SELECT count(*) FROM frames WHERE treatment_id = ANY($1)"
 @asynccontextmanager
 async def claims(ground: Ground) -> AsyncIterator[list[Claim]]:
     """The clock runs from the first batch sent until the last one is stored."""
+    await frames_followed(ground)
     with ground.services(("device_telemetry", "api"), ("device_telemetry", "work")) as [api, work]:
         async with telemetry(ground) as opened:
             yield [

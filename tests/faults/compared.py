@@ -50,15 +50,18 @@ class Compared:
         return not any((self.lost, self.doubled, self.not_arrived, self.frames_lost, self.frames_doubled))
 
 
-def compared(site: Site, written: Written) -> Compared:
-    """Raises: AssertionError unless each acknowledged command stands once in its log, nothing else of these clients does (R1, R2), its
-    message stands in the log of each service that hears it (R4), nothing is parked, and each acknowledged frame is stored once (R6)."""
-    found = asyncio.run(_compared(site, written))
+def compared(site: Site, written: Written, *, seconds_max: float = ARRIVED_SECONDS_MAX) -> Compared:
+    """What is still under way has so long to arrive.
+
+    Raises: AssertionError unless each acknowledged command stands once in its log, nothing else of these clients does (R1, R2), its
+    message stands in the log of each service that hears it (R4), nothing is parked, and each acknowledged frame is stored once (R6).
+    """
+    found = asyncio.run(_compared(site, written, seconds_max))
     assert found.is_clean(), found
     return found
 
 
-async def _compared(site: Site, written: Written) -> Compared:
+async def _compared(site: Site, written: Written, seconds_max: float) -> Compared:
     lost = doubled = 0
     for service in MADE_BY_CLIENTS:
         one = await _commands(site, service, written)
@@ -69,8 +72,8 @@ async def _compared(site: Site, written: Written) -> Compared:
         missing[:] = await _not_arrived(site, written)
         return not missing
 
-    await _until(arrived)
-    frames = await _frames(site, written)
+    await _until(arrived, seconds_max)
+    frames = await _frames(site, written, seconds_max)
     for service in provision.SERVICES:
         async with connected(site, service) as connection:
             parked = await connection.fetch("SELECT subscriber, reason FROM parked_keys WHERE chain_id = $1", site.chain)
@@ -109,7 +112,7 @@ async def _not_arrived(site: Site, written: Written) -> list[uuid.UUID]:
     return found
 
 
-async def _frames(site: Site, written: Written) -> tuple[int, int]:
+async def _frames(site: Site, written: Written, seconds_max: float) -> tuple[int, int]:
     """(lost, doubled), once all that was acknowledged had time to be stored."""
     if not written.frames:
         return 0, 0
@@ -130,13 +133,13 @@ async def _frames(site: Site, written: Written) -> tuple[int, int]:
         )
         return lost == 0
 
-    await _until(stored)
+    await _until(stored, seconds_max)
     return lost, doubled
 
 
-async def _until(so: Callable[[], Awaitable[bool]]) -> None:
+async def _until(so: Callable[[], Awaitable[bool]], seconds_max: float) -> None:
     """Or until the deadline: what is missing then is told by the comparison."""
-    deadline = time.monotonic() + ARRIVED_SECONDS_MAX
+    deadline = time.monotonic() + seconds_max
     while not await so() and time.monotonic() < deadline:  # noqa: ASYNC110  # another process
         await asyncio.sleep(LOOK_SECONDS)
 

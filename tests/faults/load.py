@@ -19,6 +19,7 @@ from tests.faults.site import Site
 
 CLIENTS: Final = 3
 LASERS: Final = 1
+OPENED_AT_ONCE: Final = 32
 FRAMES: Final = 20  # of a batch
 THINK_SECONDS: Final = 0.2  # between two commands of a client: the load is there to be interrupted, not to fill the machine
 AGAIN_SECONDS: Final = (0.05, 0.25)
@@ -221,4 +222,5 @@ def _id(seeded: random.Random) -> uuid.UUID:
 
 async def _opened(site: Site, count: int) -> list[Laser]:
     async with telemetry(site) as opened:  # type: ignore[arg-type]  # a site is all that it asks of its ground
-        return await open_lasers(opened, site, count, frames=FRAMES)  # type: ignore[arg-type]
+        groups = [min(OPENED_AT_ONCE, count - first) for first in range(0, count, OPENED_AT_ONCE)]
+        return [laser for size in groups for laser in await open_lasers(opened, site, size, frames=FRAMES)]  # type: ignore[arg-type]
