@@ -19,7 +19,7 @@ from erbium_kernel.whereabouts import reason_of, trail_of
 NET_SECONDS = 0.5  # an idle role looks by itself this often, should every wake-up have been missed
 STANDBY_SECONDS = 1.0  # how often a role asks for a lease that another worker has
 BACK_OFF_SECONDS_MIN = 0.05
-BACK_OFF_SECONDS_MAX = 2.0  # what comes back is noticed well within the 5 s that are promised
+BACK_OFF_SECONDS_MAX = 1.0  # what comes back is noticed well within the 5 s that are promised
 STEP_SECONDS_MAX = 60.0  # a step that takes longer is cut and begun again; all it wrote is rolled back
 SHUTDOWN_SECONDS_MAX = 10.0  # for the steps in flight
 CANCEL_SECONDS_MAX = 2.0

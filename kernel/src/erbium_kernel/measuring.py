@@ -124,13 +124,16 @@ class IntakeLag:
         self._measured_at: datetime | None = None
 
     async def measure(self) -> None:
-        """Now and then, between two steps of intake; a broker that does not answer is intake's own matter."""
+        """Now and then, between two steps of intake. The broker is not asked: while it is away, what was seen last counts.
+
+        A database that does not answer is intake's own matter.
+        """
         now = self._clock.machine()
         if self._measured_at is not None and now - self._measured_at < timedelta(seconds=INTAKE_LAG_SECONDS):
             return
         self._measured_at = now
+        ends = self._inlet.ends_seen()
         with contextlib.suppress(Unavailable):
-            ends = await self._inlet.end_offsets()
             for topic in {topic for topic, _ in ends}:
                 positions = await self._store.positions(topic)
                 for (of, partition), end in ends.items():

@@ -66,7 +66,11 @@ class Inlet(Protocol):
         ...
 
     async def end_offsets(self) -> Mapping[tuple[str, int], int]:
-        """One past the newest record of each assigned partition. Raises: Unavailable."""
+        """One past the newest record of each assigned partition, as of now. Raises: Unavailable."""
+        ...
+
+    def ends_seen(self) -> Mapping[tuple[str, int], int]:
+        """The same of the partitions that are read, as of what was read last: nobody is asked, nobody is waited for."""
         ...
 
     async def hint(self, positions: Mapping[tuple[str, int], int]) -> None:

@@ -12,7 +12,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from prometheus_client import REGISTRY
 
 from erbium_kernel.errors import Unavailable
-from erbium_kernel.topic import kafka_inlet, kafka_outlet
+from erbium_kernel.topic import closing, kafka_inlet, kafka_outlet
 from erbium_kernel.topic.calm import LINES_KEPT_MAX, QUIET_SECONDS, OncePerWhile
 from erbium_kernel.topic.kafka import KafkaInlet, KafkaOutlet, StuckConsumer, calm_aiokafka
 from erbium_kernel.topic_port import Outgoing
@@ -20,6 +20,11 @@ from tests.kernel.topic.brokers import OnKafka, letter, place, read
 
 NOBODY = "127.0.0.1:1"
 SOON_SECONDS = 10.0
+
+
+async def never(*_: object, **__: object) -> None:
+    """Has no end."""
+    await asyncio.Event().wait()
 
 
 async def test_without_a_broker_sending_ends() -> None:
@@ -123,6 +128,47 @@ async def test_consumers_in_one_process_share_no_memory(kafka_broker: OnKafka, g
     assert StickyPartitionAssignor.member_assignment is None
     await kafka_broker.outlet().publish(one, [letter("anna", "hello")])
     assert len(await read(a, lambda found: len(found) == 1)) == 1
+
+
+async def test_a_reader_that_waits_without_an_end_is_found_out(kafka_broker: OnKafka, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client never gets an answer again: the questions before reading are answered, and the watchdog replaces it."""
+    topic = await kafka_broker.topic(1)
+    monkeypatch.setattr(kafka_inlet, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(kafka_inlet, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(kafka_inlet, "STUCK_SECONDS", 0.5)
+    inlet = kafka_broker.inlet(group, topic)
+    assert isinstance(inlet, KafkaInlet)
+    await place(inlet, count=1)
+    sick = await inlet._ready()
+    monkeypatch.setattr(sick._client, "send", never)
+    monkeypatch.setattr(closing, "CLOSE_SECONDS", 0.2)
+    assert await inlet.end_offsets() == {(topic, 0): 0}
+    async with asyncio.timeout(SOON_SECONDS):
+        while inlet.rebuilt == 0:
+            await inlet.poll(1, 0.05)
+    await kafka_broker.outlet().publish(topic, [letter("anna", "hello")])
+    assert len(await read(inlet, lambda found: len(found) == 1)) == 1
+
+
+async def test_a_consumer_whose_end_is_cut_short_leaves_nothing_running(
+    kafka_broker: OnKafka, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the heartbeat, which would hold its partitions for a reader that is no more; and its sockets are closed."""
+    topic = await kafka_broker.topic(1)
+    before = asyncio.all_tasks()
+    inlet = kafka_broker.inlet(group, topic)
+    assert isinstance(inlet, KafkaInlet)
+    await place(inlet, count=1)
+    consumer = await inlet._ready()
+    connections = list(consumer._client._conns.values())
+    assert len(asyncio.all_tasks() - before) > 3
+    assert any(connection.connected() for connection in connections)
+    monkeypatch.setattr(closing, "CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr(consumer._coordinator, "close", never)
+    await inlet.close()
+    await asyncio.sleep(0.1)
+    assert asyncio.all_tasks() - before == set()
+    assert not any(connection.connected() for connection in connections)
 
 
 async def test_a_hint_that_is_refused_is_counted(kafka_broker: OnKafka, group: str) -> None:

@@ -101,6 +101,6 @@ async def test_a_broker_that_serves_nothing(kafka_broker: OnKafka, group: str, m
     inlet = kafka_broker.inlet(group, topic)
     assert isinstance(inlet, KafkaInlet)
     await place(inlet, count=1)
-    monkeypatch.setattr(kafka_inlet, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(kafka_inlet, "TROUBLE_SECONDS", 0.05)
     await asyncio.sleep(0.2)
     assert (inlet.trouble() or "").startswith("Kafka has served it nothing for")

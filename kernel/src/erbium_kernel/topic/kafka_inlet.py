@@ -7,27 +7,29 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.observing import metrics
 from erbium_kernel.topic.calm import calm_aiokafka
+from erbium_kernel.topic.closing import consumer_closed
+from erbium_kernel.topic.kafka_asking import Asking
 from erbium_kernel.topic.share import Share
 from erbium_kernel.topic_port import OffsetGone, Received
 
 REQUEST_TIMEOUT_MS: Final = 10_000
-SESSION_TIMEOUT_MS: Final = 10_000  # a member that died is replaced after this
-HEARTBEAT_INTERVAL_MS: Final = 3_000
+SESSION_TIMEOUT_MS: Final = 6_000  # a member that died is replaced after this; the least that a broker allows unless told otherwise
+HEARTBEAT_INTERVAL_MS: Final = 1_500
 METADATA_AGE_MS_MAX: Final = 5_000  # how late a topic that was missing is noticed; with the default of 5 minutes we would look idle
-START_SECONDS: Final = 15.0
-CLOSE_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 10.0  # for one question (cluster id, end offsets)
+START_SECONDS: Final = 5.0
 PARTITION_FETCH_BYTES_MAX: Final = 1024 * 1024  # compressed, for each assigned partition
 UNPLACED_WAIT_SECONDS: Final = 0.05  # a poll without any position, while the group shares out
 POLL_GRACE_SECONDS: Final = 1.0  # beyond the caller's wait; then the poll found nothing
-SILENT_SECONDS: Final = 15.0  # nothing from the broker for this long: ask whether it is there
-STUCK_SECONDS: Final = 45.0  # after that, the broker answering, but the consumer getting nothing: build a new one
+SILENT_SECONDS: Final = 5.0  # nothing from the broker for this long: ask whether it is there
+ASK_SECONDS: Final = 2.0  # between two such questions
+STUCK_SECONDS: Final = 10.0  # after that, the broker answering, but the consumer getting nothing: build a new one
+SHARING_OUT_SECONDS: Final = 45.0  # instead, while the group shares out: other members may be the slow ones
+TROUBLE_SECONDS: Final = 30.0  # of silence; then this reader is not ready
 HINT_SECONDS: Final = 10.0  # between two commits of the hint
 HINT_WAIT_SECONDS: Final = 1.0
 
@@ -53,15 +55,18 @@ class KafkaInlet:
         group: str,
         topics: Collection[str],
         *,
-        instance: str | None = None,
         partition_fetch_bytes: int = PARTITION_FETCH_BYTES_MAX,
         security: Mapping[str, Any] | None = None,
     ) -> None:
-        """`instance`: a stable name of this replica makes it a static member. `security`: aiokafka's own options."""
+        """`security`: aiokafka's own options.
+
+        Why no static membership: the one that shares out no longer looks for new partitions once it has been started again.
+        """
         calm_aiokafka()
         self._connection = {"bootstrap_servers": bootstrap, "request_timeout_ms": REQUEST_TIMEOUT_MS, **(security or {})}
-        self._membership = {"group_id": group, "group_instance_id": instance, "max_partition_fetch_bytes": partition_fetch_bytes}
+        self._membership = {"group_id": group, "max_partition_fetch_bytes": partition_fetch_bytes}
         self._topics = sorted(topics)
+        self._asking = Asking(self._connection)
         self._consumer: AIOKafkaConsumer | None = None
         self._share = Share(time.monotonic)
         self._placed: set[TopicPartition] = set()
@@ -73,15 +78,7 @@ class KafkaInlet:
 
     async def cluster_id(self) -> str:
         """The id of the cluster at this address. Raises: Unavailable."""
-        admin = AIOKafkaAdminClient(**self._connection)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await admin.start()
-                return str((await admin.describe_cluster())["cluster_id"])
-        except (KafkaError, TimeoutError, OSError) as error:
-            raise Unavailable(f"Kafka: {type(error).__name__}") from error
-        finally:
-            await _closed(admin.close())
+        return await self._asking.cluster_id()
 
     async def assigned(self) -> frozenset[Place]:
         """Partitions that are ours and were given no position since they became ours. Raises: Unavailable."""
@@ -121,17 +118,17 @@ class KafkaInlet:
         return found
 
     async def end_offsets(self) -> Mapping[Place, int]:
-        """One past the newest record of each assigned partition. Raises: Unavailable."""
-        consumer = await self._ready()
-        places = consumer.assignment()
-        if not places:
-            return {}
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                ends = await consumer.end_offsets(places)
-        except (KafkaError, TimeoutError) as error:
-            raise Unavailable(f"Kafka: {type(error).__name__}") from error
+        """One past the newest record of each assigned partition, as of now. Raises: Unavailable."""
+        places = (await self._ready()).assignment()
+        ends = await self._asking.end_offsets(places) if places else {}
         return {(tp.topic, tp.partition): end for tp, end in ends.items()}
+
+    def ends_seen(self) -> Mapping[Place, int]:
+        """The same, as the newest answers to fetches told it; nobody is asked."""
+        if self._consumer is None:
+            return {}
+        ours = self._placed & self._consumer.assignment()
+        return {(tp.topic, tp.partition): end for tp in ours if (end := self._consumer.highwater(tp)) is not None}
 
     async def hint(self, positions: Mapping[Place, int]) -> None:
         """Commits the positions for operators' tools, at most once in `HINT_SECONDS`. An error is counted and forgotten."""
@@ -148,6 +145,7 @@ class KafkaInlet:
     async def close(self) -> None:
         """Leaves the group; returns within seconds even if the broker is away."""
         await self._drop()
+        await self._asking.close()
 
     def silent_seconds(self) -> float:
         """Since the broker last served this consumer; for health and metrics."""
@@ -160,7 +158,7 @@ class KafkaInlet:
         if trouble := self._share.trouble():
             return trouble
         silent = self.silent_seconds()
-        return f"Kafka has served it nothing for {silent:.0f} s" if silent > 2 * SILENT_SECONDS else None
+        return f"Kafka has served it nothing for {silent:.0f} s" if silent > TROUBLE_SECONDS else None
 
     async def _ready(self) -> AIOKafkaConsumer:
         if self._consumer is not None:
@@ -176,7 +174,7 @@ class KafkaInlet:
             self._consumer = consumer
         finally:
             if self._consumer is None:
-                await _closed(consumer.stop())
+                await consumer_closed(consumer)
         # Only now: start() of a consumer that has topics waits for its assignment without an end.
         consumer.subscribe(topics=self._topics, listener=self._share)
         return consumer
@@ -185,7 +183,7 @@ class KafkaInlet:
         consumer, self._consumer = self._consumer, None
         self._placed.clear()
         if consumer is not None:
-            await _closed(consumer.stop())
+            await consumer_closed(consumer)
 
     async def _fetched(self, consumer: AIOKafkaConsumer, limit: int, wait_seconds: float) -> list[Received]:
         """Only of placed partitions: the others may have started at the committed hint. Without any, the group's health is asked."""
@@ -220,12 +218,12 @@ class KafkaInlet:
         if not self._silent(consumer):
             self._serves()
             return
-        if _now() - self._asked_at < SILENT_SECONDS:
+        if _now() - self._asked_at < ASK_SECONDS:
             return
         self._asked_at, stuck_since, self._stuck_since = _now(), self._stuck_since, None
         await self.cluster_id()
         self._stuck_since = _now() if stuck_since is None else stuck_since
-        if _now() - self._stuck_since < STUCK_SECONDS:
+        if _now() - self._stuck_since < (SHARING_OUT_SECONDS if self._share.sharing_out else STUCK_SECONDS):
             return
         log.error("Kafka answers, but this consumer got nothing for %.0f s; building a new one", self.silent_seconds())
         await self._drop()
@@ -262,15 +260,6 @@ def _consumer(connection: Mapping[str, Any], membership: Mapping[str, Any], shar
         **connection,
         **membership,
     )
-
-
-async def _closed(closing: Any) -> None:
-    """Whatever it takes, it is given no longer than this."""
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await closing
-    except (KafkaError, TimeoutError, OSError) as error:
-        log.warning("a Kafka client did not close cleanly: %s", type(error).__name__)
 
 
 def _gone(lost: Any) -> OffsetGone:

@@ -220,6 +220,10 @@ class MemoryInlet:
         await self._broker.hook("metadata", "")
         return {(topic, n): self._broker.partitions(topic)[n].end for topic, n in self._share}
 
+    def ends_seen(self) -> Mapping[Place, int]:
+        """The same, of those that have a position; nothing is older in memory."""
+        return {(topic, n): self._broker.partitions(topic)[n].end for topic, n in self._next}
+
     async def hint(self, positions: Mapping[Place, int]) -> None:
         """What the group's committed offsets show to operators' tools; never fails."""
         for (topic, n), position in positions.items():
