@@ -26,6 +26,8 @@ ROUNDS: Final = 5
 MINUTES_MAX: Final = 14.5  # what is not measured by then is said to be missing
 QUICK_FACTOR: Final = 0.34
 GROWN: Final = 10
+GROWN_ROUNDS_MAX: Final = 3  # whether a row grows is asked, not how fast it is
+GROWN_FACTOR: Final = 0.5
 
 _begun: Final = time.monotonic()
 Opened = Callable[[ground.Ground], AbstractAsyncContextManager[list[Claim]]]
@@ -119,12 +121,13 @@ class Run:
 
     async def _row(self, name: str, *, history: int, rivals: bool) -> None:
         opened: Opened = import_module(f"bench.rows.{name}").claims
-        factor = QUICK_FACTOR if self._asked.quick else 1.0
+        factor = QUICK_FACTOR if self._asked.quick else GROWN_FACTOR if history > 1 else 1.0
+        count = min(self.rounds, GROWN_ROUNDS_MAX) if history > 1 else self.rounds
         async with opened(self._on) as claims:
             for claim in claims:
                 if history > 1 and not claim.again:
                     continue
-                found = await rounds(claim, count=self.rounds, factor=factor, history=history, rivals=rivals, told=_say)
+                found = await rounds(claim, count=count, factor=factor, history=history, rivals=rivals, told=_say)
                 self.results.append(found)
 
 
