@@ -7,8 +7,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import uvloop
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.protocol.metadata import MetadataRequest
 from prometheus_client import REGISTRY
 
 from erbium_kernel.errors import Unavailable
@@ -169,6 +172,38 @@ async def test_a_consumer_whose_end_is_cut_short_leaves_nothing_running(
     await asyncio.sleep(0.1)
     assert asyncio.all_tasks() - before == set()
     assert not any(connection.connected() for connection in connections)
+
+
+def test_a_write_to_a_connection_that_was_just_closed(kafka: str) -> None:
+    """On uvloop too it is an error that the library's tasks know and live on with, and the connection counts as closed."""
+
+    async def written() -> None:
+        inlet = KafkaInlet(kafka, "suite.closed", ["erbium.nowhere.v1"])
+        client = (await inlet._ready())._client
+        connection = await client._get_conn(client.get_random_node())
+        connection._writer.transport.abort()
+        await asyncio.sleep(0)  # closed, and not yet told to the library's reader
+        with pytest.raises(KafkaConnectionError):
+            await connection.send(MetadataRequest([]))
+        assert not connection.connected()
+        assert any([await client.force_metadata_update() for _ in range(3)]), "its task for metadata lives"
+        await inlet.close()
+
+    uvloop.run(written())
+
+
+async def test_a_client_that_cancels_itself_does_not_cancel_us() -> None:
+    """The library awaits tasks that it has cancelled itself; that ends the closing and not the role that closes."""
+
+    async def cancels_itself() -> None:
+        raise asyncio.CancelledError
+
+    assert not await closing.closed(cancels_itself())
+    role = asyncio.create_task(closing.closed(never()))
+    await asyncio.sleep(0)
+    role.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await role
 
 
 async def test_a_hint_that_is_refused_is_counted(kafka_broker: OnKafka, group: str) -> None:

@@ -14,14 +14,27 @@ log = logging.getLogger(__name__)
 
 
 async def closed(closing: Awaitable[Any]) -> bool:
-    """Whatever it takes, it is given no longer than this. False if it did not come to its end."""
+    """Whatever it takes, it is given no longer than this. False if it did not come to its end.
+
+    Why a cancellation may be none of ours: the library cancels tasks of its own and waits for them, and theirs then comes up here.
+    """
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await closing
     except (KafkaError, TimeoutError, OSError) as error:
         log.warning("a Kafka client did not close cleanly: %s", type(error).__name__)
         return False
+    except asyncio.CancelledError:
+        if _we_are_cancelled():
+            raise
+        log.warning("a Kafka client did not close cleanly: it cancelled itself")
+        return False
     return True
+
+
+def _we_are_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def consumer_closed(consumer: AIOKafkaConsumer) -> None:

@@ -1,7 +1,6 @@
 """Topics as `deploy/kafka/topics.toml` declares them: created where they are missing, refused where they differ."""
 
 import asyncio
-import logging
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,17 +13,16 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from erbium_kernel.errors import Unavailable
+from erbium_kernel.topic.calm import calm_aiokafka
+from erbium_kernel.topic.closing import closed
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 ENSURE_SECONDS: Final = 60.0  # for everything
-CLOSE_SECONDS: Final = 5.0
 LEADERS_SECONDS: Final = 20.0  # until every partition of a new topic has a leader
 LEADERS_LOOK_SECONDS: Final = 0.1
 REPLICATION_VARIABLE: Final = "ERBIUM_KAFKA_REPLICATION"
 NO_ERROR: Final = 0
 ALREADY_EXISTS: Final = 36
-
-log = logging.getLogger(__name__)
 
 
 class TopicsDiffer(Exception):
@@ -61,6 +59,7 @@ async def ensure(
     """
     copies = replication or int(os.environ.get(REPLICATION_VARIABLE, "1"))
     topics = [Topic(name=prefix + topic.name, partitions=topic.partitions, config=topic.config) for topic in declared(path)]
+    calm_aiokafka()
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS, **(security or {}))
     try:
         async with asyncio.timeout(ENSURE_SECONDS):
@@ -69,15 +68,7 @@ async def ensure(
     except (KafkaError, TimeoutError, OSError) as error:
         raise Unavailable(f"Kafka: {type(error).__name__}") from error
     finally:
-        await _closed(admin)
-
-
-async def _closed(admin: AIOKafkaAdminClient) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await admin.close()
-    except (KafkaError, TimeoutError, OSError) as error:
-        log.warning("a Kafka client did not close cleanly: %s", type(error).__name__)
+        await closed(admin.close())
 
 
 async def _ensured(admin: AIOKafkaAdminClient, topics: Sequence[Topic], copies: int) -> list[str]:

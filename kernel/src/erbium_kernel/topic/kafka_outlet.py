@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,17 +11,15 @@ from aiokafka.partitioner import murmur2
 
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.topic.calm import calm_aiokafka
+from erbium_kernel.topic.closing import closed
 from erbium_kernel.topic_port import Outgoing
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 START_SECONDS: Final = 15.0  # connecting and the first metadata
 ROUND_SECONDS: Final = 30.0  # a batch gives up by itself after at most two request timeouts
-CLOSE_SECONDS: Final = 5.0
 BATCH_BYTES_MAX: Final = 512 * 1024  # of one partition in one round; a first record is taken whatever its size
 ROUND_RECORDS_MAX: Final = 5_000
 KEYS_KEPT_MAX: Final = 20_000  # whose hash is remembered: murmur2 in Python costs more than all else here
-
-log = logging.getLogger(__name__)
 
 
 class KafkaOutlet:
@@ -104,11 +101,7 @@ class KafkaOutlet:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await producer.stop()
-        except (KafkaError, TimeoutError, OSError):
-            log.warning("a Kafka producer did not stop within %s s and is cut off", CLOSE_SECONDS)
+        if not await closed(producer.stop()):
             await _cut_off(producer)
 
 
@@ -152,8 +145,4 @@ async def _cut_off(producer: AIOKafkaProducer) -> None:
     sender = producer._sender.sender_task
     if sender is not None:
         sender.cancel()
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await producer.client.close()
-    except (KafkaError, TimeoutError, OSError):
-        log.warning("a Kafka producer's sockets could not be closed")
+    await closed(producer.client.close())

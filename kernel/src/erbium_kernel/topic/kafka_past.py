@@ -10,12 +10,12 @@ from aiokafka.errors import KafkaError
 
 from erbium_kernel.errors import Unavailable
 from erbium_kernel.topic.calm import calm_aiokafka
+from erbium_kernel.topic.closing import consumer_closed
 from erbium_kernel.topic_port import Received
 
 START_SECONDS: Final = 15.0
 ANSWER_SECONDS: Final = 10.0
 SILENT_SECONDS_MAX: Final = 15.0  # nothing although the end is not reached: the broker has gone
-CLOSE_SECONDS: Final = 5.0
 FETCH_MS: Final = 500
 RECORDS_AT_ONCE_MAX: Final = 2_000
 
@@ -58,11 +58,7 @@ async def past_of(
             await consumer.start()
         yield await _opened(consumer, start or {})
     finally:
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await consumer.stop()
-        except (KafkaError, TimeoutError, OSError):
-            pass  # what has gone needs no farewell
+        await consumer_closed(consumer)
 
 
 async def _opened(consumer: AIOKafkaConsumer, start: Mapping[int, int]) -> Past:

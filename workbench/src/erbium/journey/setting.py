@@ -85,6 +85,7 @@ def _open(clinic: Clinic, name: str, zone: str) -> Place:
         role="medical_director",
         if_match=opened.etag,
     )
+    clinic.get("screening", "/v1/patients", role="front_desk", after=opened.message)  # patients are registered at a clinic it knows
     device_id = _laser(clinic, clinic_id)
     return Place(clinic_id, name, zone, room_id, device_id)
 

@@ -20,6 +20,7 @@ from erbium_kernel.follow import Follower
 from erbium_kernel.observing import metrics
 from erbium_kernel.ports import Lease
 from erbium_kernel.progress import IDLE, Progress
+from erbium_kernel.projecting import transaction
 from erbium_kernel.roles import free
 from erbium_kernel.running import CONNECT_SECONDS_MAX, WORK_SECONDS_MAX, Running
 from erbium_kernel.topic.kafka import KafkaInlet
@@ -91,7 +92,7 @@ def gaps_role(running: Running) -> Role:
 
     async def step() -> Progress:
         assert running.work_engine is not None
-        async with running.work_engine.connect() as connection:
+        async with transaction(running.work_engine) as connection:
             metrics.frame_gaps_open(await open_gaps(connection))
         return IDLE
 
