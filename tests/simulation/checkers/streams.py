@@ -6,12 +6,14 @@ from uuid import UUID
 
 from device_telemetry.clearance.events import TreatmentBound
 from device_telemetry.treatment.state import Opened, Running
+from erbium_kernel.clinical_dates import local_date
 from scheduling.itinerary.events import VisitBooked, VisitCheckedIn, VisitMadeFirm, VisitMoved
 from screening.deciders import RULEBOOK
 from screening.facts import Plan
 from screening.patient.state import Erased, Registered
 from screening.rules import outcome_of
 from tests.simulation.checkers.deferrals import BORN
+from tests.simulation.people import CLINICS
 from tests.simulation.turns import Broken
 from tests.simulation.watch import Happened
 
@@ -70,7 +72,9 @@ def check_suspensions_at_rest(world: "World") -> None:
 
 
 def _still_granted(world: "World", patient_id: UUID, patient: Registered) -> None:
-    today = world.watch.seen["screening"].site.clock.now().date()
+    # The day of the clinic that is furthest ahead: a fact is judged on the day of the clinic that tells it, which may be the next day already.
+    now = world.watch.seen["screening"].site.clock.now()
+    today = max(local_date(now, clinic.time_zone) for clinic in CLINICS)
     facts = replace(patient.facts, birth_date=BORN)
     for clearance_id, clearance in patient.clearances.items():
         granted = clearance.granted
