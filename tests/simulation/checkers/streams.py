@@ -72,7 +72,7 @@ def check_suspensions_at_rest(world: "World") -> None:
 
 
 def _still_granted(world: "World", patient_id: UUID, patient: Registered) -> None:
-    # The day of the clinic that is furthest ahead: a fact is judged on the day of the clinic that tells it, which may be the next day already.
+    # Of the clinic furthest ahead: a fact is judged on the day of the clinic that tells it, which may be the next day already.
     now = world.watch.seen["screening"].site.clock.now()
     today = max(local_date(now, clinic.time_zone) for clinic in CLINICS)
     facts = replace(patient.facts, birth_date=BORN)
