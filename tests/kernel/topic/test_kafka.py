@@ -162,12 +162,15 @@ async def test_a_consumer_whose_end_is_cut_short_leaves_nothing_running(
     inlet = kafka_broker.inlet(group, topic)
     assert isinstance(inlet, KafkaInlet)
     await place(inlet, count=1)
-    consumer = await inlet._ready()
-    connections = list(consumer._client._conns.values())
+    await inlet.end_offsets()
+    consumer, asker = await inlet._ready(), inlet._asking._asker
+    assert asker is not None
+    connections = [connection for client in (consumer._client, asker._client) for connection in client._conns.values()]
     assert len(asyncio.all_tasks() - before) > 3
     assert any(connection.connected() for connection in connections)
     monkeypatch.setattr(closing, "CLOSE_SECONDS", 0.2)
-    monkeypatch.setattr(consumer._coordinator, "close", never)
+    for one in (consumer, asker):
+        monkeypatch.setattr(one._coordinator, "close", never)
     await inlet.close()
     await asyncio.sleep(0.1)
     assert asyncio.all_tasks() - before == set()

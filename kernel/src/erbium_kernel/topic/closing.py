@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 CLOSE_SECONDS: Final = 3.0
+COORDINATOR_TASKS: Final = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ async def consumer_closed(consumer: AIOKafkaConsumer) -> None:
     if await closed(consumer.stop()):
         return
     coordinator, fetcher = consumer._coordinator, consumer._fetcher
-    tasks = [getattr(coordinator, name, None) for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")]
+    tasks = [getattr(coordinator, name, None) for name in COORDINATOR_TASKS]
     tasks += [fetcher._fetch_task, *fetcher._pending_tasks] if fetcher is not None else []
     running = [task for task in tasks if task is not None and not task.done()]
     for task in running:
